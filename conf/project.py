@@ -1,0 +1,130 @@
+"""A project: everything declared in one configuration folder, read and held against itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from conf.errors import ConfigurationError
+from conf.identity import IdentityConfig
+from conf.profile import ProfileConfig
+from conf.reading import raise_problems, read_model
+from conf.segments import SegmentsConfig
+from conf.settings import Settings
+from conf.source import Source
+
+
+def default_conf() -> Path:
+    """The configuration that comes with the code: its own folder, unpacked first where the code runs from a zip."""
+    folder = Path(__file__).parent
+    if folder.is_dir():
+        return folder
+    target = Path(tempfile.mkdtemp(prefix="c360-conf-"))
+    with zipfile.ZipFile(folder.parent) as archive:
+        archive.extractall(target, [name for name in archive.namelist() if re.fullmatch(r"conf/.*\.yml", name)])
+    return target / "conf"
+
+
+@dataclass(frozen=True)
+class Project:
+    """One validated configuration folder in one environment. ``sources`` are in the order of their names."""
+
+    settings: Settings
+    sources: tuple[Source, ...]
+    identity: IdentityConfig
+    profile: ProfileConfig
+    segments: SegmentsConfig
+
+    def source(self, name: str) -> Source:
+        """The source called ``name``. Raises ConfigurationError naming the ones there are."""
+        for source in self.sources:
+            if source.source == name:
+                return source
+        known = ", ".join(source.source for source in self.sources)
+        raise ConfigurationError([f"there is no source {name!r}; declared are {known}"])
+
+
+def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | None = None) -> Project:
+    """Reads and validates ``conf_dir``; ``lake`` replaces the environment's own. Raises ConfigurationError with all problems."""
+    problems: list[str] = []
+    conf_dir = conf_dir or default_conf()
+    if not conf_dir.is_dir():
+        raise ConfigurationError([f"{conf_dir}: the configuration folder is missing"])
+    settings = read_model(conf_dir / "env" / f"{env}.yml", Settings, f"env/{env}.yml", problems)
+    sources = _read_sources(conf_dir, problems)
+    identity = read_model(conf_dir / "identity.yml", IdentityConfig, "identity.yml", problems)
+    profile = read_model(conf_dir / "profile.yml", ProfileConfig, "profile.yml", problems)
+    segments = read_model(conf_dir / "segments.yml", SegmentsConfig, "segments.yml", problems)
+    if identity is not None:
+        problems.extend(_unknown_namespaces(sources, identity))
+    if profile is not None:
+        problems.extend(_unknown_attributes(sources, profile))
+    raise_problems(problems)
+    assert settings is not None and identity is not None and profile is not None and segments is not None
+    if lake is not None:
+        settings = settings.model_copy(update={"lake": lake, "catalog": None})
+    return Project(settings, sources, identity, profile, segments)
+
+
+def fingerprint(*parts: BaseModel | tuple[BaseModel, ...] | str) -> str:
+    """A hash of configuration: equal exactly where everything declared is equal."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, BaseModel):
+            return part.model_dump(mode="json")
+        return [plain(item) for item in part] if isinstance(part, tuple) else part
+
+    text = json.dumps([plain(part) for part in parts], sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _read_sources(conf_dir: Path, problems: list[str]) -> tuple[Source, ...]:
+    paths = sorted((conf_dir / "sources").glob("*.yml"))
+    if not paths:
+        problems.append("sources/: no source is declared (expected one file each, sources/<source>.yml)")
+    sources = []
+    for path in paths:
+        label = f"sources/{path.name}"
+        source = read_model(path, Source, label, problems)
+        if source is None:
+            continue
+        if source.source != path.stem:
+            problems.append(f"{label}: `source`: found {source.source!r}; expected the file's own name, {path.stem!r}")
+        sources.append(source)
+    return tuple(sorted(sources, key=lambda source: source.source))
+
+
+def _unknown_namespaces(sources: tuple[Source, ...], identity: IdentityConfig) -> list[str]:
+    known = [namespace.name for namespace in identity.namespaces]
+    return [
+        f"sources/{source.source}.yml: `identifiers`: the namespace {identifier.namespace!r} is not declared in "
+        f"identity.yml; declared are {', '.join(known)}"
+        for source in sources
+        for identifier in source.identifiers
+        if identifier.namespace not in known
+    ]
+
+
+def _unknown_attributes(sources: tuple[Source, ...], profile: ProfileConfig) -> list[str]:
+    mapped = {name for source in sources if source.kind == "records" for name in source.attribute_names}
+    names = {source.source for source in sources}
+    problems = [
+        f"profile.yml: `attributes`: no source of kind records maps {attribute.name!r}"
+        for attribute in profile.attributes
+        if attribute.name not in mapped
+    ]
+    problems += [
+        f"profile.yml: `attributes`: {attribute.name} names the source {source!r}, which is not declared"
+        for attribute in profile.attributes
+        for source in attribute.sources
+        if source not in names
+    ]
+    return problems

@@ -1,0 +1,112 @@
+"""A declared source: where a feed lands, and how its rows map to the standard schema."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from conf.expressions import Expression, parse_expression
+from conf.model import Declared
+
+EVENT_COLUMNS = (
+    "event_id", "event_type", "occurred_at", "order_id", "product_id", "category", "brand", "store", "channel",
+    "quantity", "revenue", "currency", "version",
+)  # fmt: skip
+RECORD_COLUMNS = ("record_id", "observed_at", "version")
+
+
+class IdentifierMap(Declared):
+    """An identifier that a row carries: a namespace and the expression of its value."""
+
+    namespace: str
+    value: str
+
+    @field_validator("value")
+    @classmethod
+    def _parses(cls, value: str) -> str:
+        parse_expression(value)
+        return value
+
+
+class Expectation(Declared):
+    """A condition over the mapped columns; a row for which it is not true waits in quarantine under this name."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    check: str
+
+    @field_validator("check")
+    @classmethod
+    def _parses(cls, value: str) -> str:
+        parse_expression(value)
+        return value
+
+
+class Source(Declared):
+    """``conf/sources/<source>.yml``."""
+
+    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    kind: Literal["events", "records"]
+    path: str
+    format: Literal["csv", "json", "parquet"]
+    options: dict[str, str | bool | int] = Field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    maps: dict[str, str]
+    identifiers: tuple[IdentifierMap, ...] = ()
+    expect: tuple[Expectation, ...] = ()
+
+    @field_validator("path")
+    @classmethod
+    def _below_landing(cls, value: str) -> str:
+        if value.startswith("/") or ".." in value.split("/"):
+            raise ValueError(f"found {value!r}; expected a folder below the landing root")
+        return value
+
+    @field_validator("maps")
+    @classmethod
+    def _maps_parse(cls, value: dict[str, str]) -> dict[str, str]:
+        problems = []
+        for name, text in value.items():
+            try:
+                parse_expression(text)
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return value
+
+    @model_validator(mode="after")
+    def _needed_maps(self) -> Source:
+        needed = ("event_type", "occurred_at") if self.kind == "events" else ("observed_at",)
+        missing = [name for name in needed if name not in self.maps]
+        if missing:
+            raise ValueError(f"a source of kind {self.kind} must map {', '.join(missing)}")
+        names = [expectation.name for expectation in self.expect]
+        if len(set(names)) != len(names):
+            raise ValueError("two expectations have one name")
+        return self
+
+    @property
+    def standard_columns(self) -> tuple[str, ...]:
+        """Columns of the standard schema that this kind of source can map; other keys become attributes."""
+        return EVENT_COLUMNS if self.kind == "events" else RECORD_COLUMNS
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Mapped keys beyond the standard schema, in a fixed order."""
+        return tuple(sorted(name for name in self.maps if name not in self.standard_columns))
+
+    def expressions(self) -> dict[str, Expression]:
+        """Every mapping, parsed, by its key."""
+        return {name: parse_expression(text) for name, text in self.maps.items()}
+
+    def raw_columns_used(self) -> dict[str, str]:
+        """Raw column -> where the mapping names it, for checking that the files have it."""
+        used: dict[str, str] = {}
+        for name, text in self.maps.items():
+            for column in parse_expression(text).columns:
+                used.setdefault(column, f"maps.{name}")
+        for index, identifier in enumerate(self.identifiers):
+            for column in parse_expression(identifier.value).columns:
+                used.setdefault(column, f"identifiers.{index}.value")
+        return used

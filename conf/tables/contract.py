@@ -1,0 +1,73 @@
+"""What a table contract is: one value that says name, columns, keys and layout.
+
+Code creates, writes, selects and tests from the contract, so a column is spelled once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pyspark.sql import types as T
+
+Personal = Literal["direct", "indirect", "none"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Spark type, the comment analysts read, and how personal its values are.
+
+    ``personal``: ``direct`` names or reaches a person (e-mail, name, raw identifier), ``indirect`` describes one
+    (a hashed id, a purchase), ``none`` says nothing about anybody. Direct columns never enter Delta's statistics.
+    """
+
+    name: str
+    type: T.DataType
+    comment: str
+    personal: Personal = "indirect"
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's contract. ``name`` is ``<schema>.<table>``; ``keys`` identify a row and are never null."""
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    keys: tuple[str, ...]
+    cluster_by: tuple[str, ...] = ()
+    properties: tuple[tuple[str, str], ...] = ()
+    change_feed: bool = True
+    history: bool = False
+    """True where the table records what happened: its rows are not rebuilt."""
+
+    def __post_init__(self) -> None:
+        names = self.column_names
+        if len(set(names)) != len(names):
+            raise ValueError(f"{self.name}: a column is declared twice")
+        by_name = {column.name: column for column in self.columns}
+        for name in (*self.keys, *self.cluster_by):
+            if name not in by_name:
+                raise ValueError(f"{self.name}: key or clustering column {name} is not declared")
+        for name in self.cluster_by:
+            if by_name[name].personal == "direct":
+                raise ValueError(f"{self.name}: {name} is direct personal data and cannot be clustered by")
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def schema(self) -> T.StructType:
+        return T.StructType(
+            [T.StructField(c.name, c.type, c.nullable, {"comment": c.comment}) for c in self.columns]
+        )
+
+    @property
+    def statistics_columns(self) -> tuple[str, ...]:
+        """Columns whose minimum and maximum Delta may write down: atomic, and not direct personal data."""
+        complex_types = (T.ArrayType, T.MapType, T.StructType, T.BinaryType, T.BooleanType)
+        return tuple(
+            c.name for c in self.columns if c.personal != "direct" and not isinstance(c.type, complex_types)
+        )

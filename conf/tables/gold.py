@@ -1,0 +1,80 @@
+"""Gold contracts: RFM, segment assignments and the customer 360."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from conf.profile import ProfileConfig
+from conf.tables.contract import Column, Table
+from conf.tables.silver import LONG, MONEY, QUANTITY, STRING, TIME, attribute_columns
+
+_NUMBERS = (
+    Column("first_purchase_at", TIME, "First purchase (UTC)", "indirect"),
+    Column("last_purchase_at", TIME, "Last purchase (UTC); recency is derived from it where it is read", "indirect"),
+    Column("purchases", LONG, "Orders with a positive total", "indirect"),
+    Column("purchase_days", LONG, "Days with a purchase", "indirect"),
+    Column("units", QUANTITY, "Units bought", "indirect"),
+    Column("revenue", MONEY, "Money of all purchases", "indirect"),
+)
+_RFM = (
+    Column("frequency", LONG, "Purchases or purchase days, as conf/segments.yml says", "indirect"),
+    Column("monetary", MONEY, "Total, mean purchase or mean purchase day, as conf/segments.yml says", "indirect"),
+)
+
+RFM = Table(
+    name="gold.rfm",
+    comment="One row per profile with at least one purchase: recency (as the last purchase), frequency, monetary value",
+    columns=(Column("profile_id", STRING, "Profile", "indirect", False), *_NUMBERS, *_RFM),
+    keys=("profile_id",),
+    cluster_by=("profile_id",),
+)
+
+SEGMENT_ASSIGNMENTS = Table(
+    name="gold.segment_assignments",
+    comment="One row per profile and validity interval: which segment it was in, by which model, and why it changed",
+    columns=(
+        Column("profile_id", STRING, "Profile", "indirect", False),
+        Column("valid_from", TIME, "as_of from which it holds (UTC)", "none", False),
+        Column("valid_to", TIME, "as_of from which it no longer holds (UTC); null while current", "none"),
+        Column("is_current", T.BooleanType(), "True for the row that holds now", "none", False),
+        Column("segment", STRING, "Segment", "indirect", False),
+        Column("previous_segment", STRING, "Segment before; null for the first", "indirect"),
+        Column("model_version", STRING, "Version of the registered model that assigned it", "none", False),
+        Column("distance", T.DoubleType(), "Distance to the centre of its cluster, in scaled features", "indirect"),
+        Column("reason", STRING, "first, customer moved, model changed", "none"),
+        Column("closed_because", STRING, "Why the row closed: moved, model changed, no purchases, merged away; null while current", "none"),
+    ),
+    keys=("profile_id", "valid_from", "model_version"),
+    cluster_by=("profile_id",),
+    history=True,
+)
+
+
+def customer_360_table(profile: ProfileConfig) -> Table:
+    """``gold.customer_360``: one row per profile, known or anonymous, with the declared attributes."""
+    return Table(
+        name="gold.customer_360",
+        comment="One row per profile: attributes, identities, activity, RFM and segment, joined from the tables above",
+        columns=(
+            Column("profile_id", STRING, "Profile", "indirect", False),
+            Column("profile_type", STRING, "known (a person's identifier is linked) or anonymous", "none"),
+            *attribute_columns(profile),
+            Column("identifiers", LONG, "How many identifiers it has", "indirect"),
+            Column("identifier_namespaces", T.ArrayType(STRING), "Namespaces of its identifiers, sorted", "indirect"),
+            Column("first_seen", TIME, "First record or event (UTC)", "indirect"),
+            Column("last_seen", TIME, "Last record or event (UTC)", "indirect"),
+            Column("events", LONG, "Events of any type", "indirect"),
+            Column("returns", LONG, "Return events", "indirect"),
+            Column("product_views", LONG, "product_view events", "indirect"),
+            Column("add_to_carts", LONG, "add_to_cart events", "indirect"),
+            Column("app_opens", LONG, "app_open events", "indirect"),
+            Column("calls", LONG, "call events", "indirect"),
+            *_NUMBERS,
+            *_RFM,
+            Column("segment", STRING, "Current segment; null without purchases", "indirect"),
+            Column("segment_since", TIME, "as_of since which the segment holds (UTC)", "indirect"),
+            Column("segment_model_version", STRING, "Model version that assigned it", "none"),
+        ),
+        keys=("profile_id",),
+        cluster_by=("profile_id",),
+    )

@@ -1,0 +1,64 @@
+"""Ops contracts: what ran, what it read and wrote, and what is the lake's own."""
+
+from __future__ import annotations
+
+from pyspark.sql import types as T
+
+from conf.tables.contract import Column, Table
+
+STRING, LONG, TIME = T.StringType(), T.LongType(), T.TimestampType()
+_NO_FEATURES = (("delta.enableDeletionVectors", "false"),)  # read without a JVM, whatever the reader's age
+
+RUNS = Table(
+    name="ops.runs",
+    comment="One row per stage of a run that had something to do",
+    columns=(
+        Column("run_id", STRING, "Id of the run", "none", False),
+        Column("stage", STRING, "Stage", "none", False),
+        Column("outcome", STRING, "done or failed", "none", False),
+        Column("why", STRING, "Why the stage ran: changes, first build, configuration, as_of, …", "none"),
+        Column("as_of", TIME, "The run's now (UTC)", "none"),
+        Column("fingerprint", STRING, "Hash of the configuration that the stage depends on", "none"),
+        Column("inputs", STRING, "JSON: table -> version that the stage has read up to", "none"),
+        Column("outputs", STRING, "JSON: table -> version after the stage", "none"),
+        Column("counts", STRING, "JSON: rows read, inserted, updated, deleted, quarantined, by table or source", "none"),
+        Column("started_at", TIME, "Start (UTC)", "none"),
+        Column("seconds", T.DoubleType(), "Wall time", "none"),
+    ),
+    keys=("run_id", "stage"),
+    change_feed=False,
+    history=True,
+    properties=_NO_FEATURES,
+)
+
+FILES = Table(
+    name="ops.files",
+    comment="One row per file that ingest has read to the end",
+    columns=(
+        Column("source", STRING, "Source", "none", False),
+        Column("path", STRING, "Path below the landing root", "none", False),
+        Column("bytes", LONG, "Size when it was read", "none"),
+        Column("modified_at", LONG, "Modification time when it was read, in ms since 1970", "none"),
+        Column("run_id", STRING, "Run that read it", "none"),
+    ),
+    keys=("source", "path", "bytes", "modified_at"),
+    change_feed=False,
+    history=True,
+    properties=_NO_FEATURES,
+)
+
+LAKE = Table(
+    name="ops.lake",
+    comment="One row: the lake's format version and what is the lake's own",
+    columns=(
+        Column("lake_id", STRING, "Random id of the lake", "none", False),
+        Column("format_version", T.IntegerType(), "Version of the lake's layout", "none", False),
+        Column("salt", STRING, "Salt of identifier hashes: keep it secret", "direct", False),
+        Column("created_at", TIME, "When the lake was made (UTC)", "none"),
+    ),
+    keys=("lake_id",),
+    change_feed=False,
+    properties=_NO_FEATURES,
+)
+
+FORMAT_VERSION = 1

@@ -1,0 +1,65 @@
+"""Assign segments: every customer's segment by the champion, merged with history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from conf.project import fingerprint
+from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS
+from conf.tables.silver import IDENTITIES
+from jobs.runtime.lake import ensure_table, merge, read, scratch
+from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
+from jobs.train_segments import staging_folder, tracking_of
+from models.registry import champion_version
+from transforms.segment_history import assignment_changes
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def assign_segments(run: Run) -> list[Outcome]:
+    """Looks at customers whose numbers changed; at all of them on a new day (recency moves) or under a new champion."""
+    if champion_version(tracking_of(run)) is None or run.as_of is None:
+        return [Outcome("assign-segments", False, "nothing: there is no champion yet", 0.0, {})]
+    return [run_stage(run, assign_stage())]
+
+
+def assign_stage() -> Stage:
+    """Its keys are profiles."""
+    return Stage(
+        name="assign-segments",
+        reads=(RFM.name,),
+        writes=(SEGMENT_ASSIGNMENTS.name,),
+        fingerprint=lambda p: fingerprint("assignments 1"),  # all that decides is the champion's own
+        keys=lambda run, feeds: feeds[RFM.name].select("profile_id").distinct(),
+        body=_assign,
+        uses_as_of=True,
+        extra_inputs=lambda run: {"champion": champion_version(tracking_of(run))},
+    )
+
+
+def _assign(run: Run, changes: Changes) -> dict[str, Any]:
+    from models.assign import assign_segments as assign
+    from models.features import segment_features
+    from models.registry import load_champion
+
+    spark, lake = run.spark, run.lake
+    champion = load_champion(tracking_of(run), staging_folder(run))
+    assert champion is not None and run.as_of is not None
+    ensure_table(spark, lake, SEGMENT_ASSIGNMENTS)
+    rfm, held = read(spark, lake, RFM), read(spark, lake, SEGMENT_ASSIGNMENTS).where("is_current")
+    if changes.keys is not None:
+        rfm = rfm.join(F.broadcast(changes.keys), "profile_id", "left_semi")
+        held = held.join(F.broadcast(changes.keys), "profile_id", "left_semi")
+    assigned = assign(segment_features(rfm, run.as_of), champion.model, champion.names)
+    profiles = _profiles(run)
+    changed = scratch(
+        spark, lake, "assignments", assignment_changes(assigned, held, profiles, run.as_of, champion.version)
+    )  # fmt: skip
+    return {"assignments": merge(spark, lake, SEGMENT_ASSIGNMENTS, changed, delete_missing=False)}
+
+
+def _profiles(run: Run) -> DataFrame:
+    return read(run.spark, run.lake, IDENTITIES).select("profile_id").distinct()

@@ -1,0 +1,200 @@
+"""Ingest: new files into bronze, and bronze into silver records, events and quarantine, each exactly once."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from conf.errors import SourceError
+from conf.project import Project, fingerprint
+from conf.source import Source
+from conf.tables.bronze import bronze_table
+from conf.tables.contract import Table
+from conf.tables.silver import EVENTS, QUARANTINE, RECORDS
+from jobs.runtime.lake import (
+    CHANGE_FEED_COLUMNS,
+    changed_rows,
+    ensure_table,
+    exists,
+    merge,
+    read,
+    scratch,
+    table_name,
+    union,
+    version_of,
+)
+from jobs.runtime.landing import Delivery, new_deliveries, read_delivery
+from jobs.runtime.run_log import StageRecord, files_read, make_lake, salt_of, write_files, write_record
+from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
+from transforms.sources.raw import first_deliveries, raw_column_names, with_row_hash
+from transforms.sources.standardise import (
+    WINS_OVER_TARGET,
+    accepted,
+    contract_of,
+    quarantined,
+    standardise,
+    winning_versions,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def ingest_sources(run: Run) -> list[Outcome]:
+    """Brings new files to bronze, and what changed there to silver."""
+    return [ingest_bronze(run), run_stage(run, silver_stage(run.project))]
+
+
+def ingest_bronze(run: Run) -> Outcome:
+    """Reads the files that are new, as they came, into ``bronze.<source>``; a row that is there already stays once."""
+    started, clock = datetime.now(timezone.utc), time.monotonic()
+    settings = run.project.settings
+    known = files_read(run.session_if_needed(), run.lake)
+    deliveries = new_deliveries(run.project.sources, settings.landing, known)
+    if not deliveries:
+        return Outcome("ingest-bronze", False, "no new files", time.monotonic() - clock, {})
+    frames = [(d, read_delivery(run.spark, d, run.started_at)) for d in deliveries]
+    for delivery, frame in frames:
+        _check_columns(run, delivery, frame)
+    make_lake(run.spark, run.lake, settings, run.started_at)
+    counts = {d.source.source: {"files": len(d.files), **_write_bronze(run, d, frame)} for d, frame in frames}
+    write_files(run.spark, run.lake, [file.key for d in deliveries for file in d.files], run.run_id)
+    seconds = time.monotonic() - clock
+    record = StageRecord(
+        run.run_id, "ingest-bronze", "done", "new files", None, "", {}, {}, counts, started, seconds
+    )  # fmt: skip
+    write_record(run.spark, run.lake, record)
+    return Outcome("ingest-bronze", True, "new files", seconds, counts)
+
+
+def _check_columns(run: Run, delivery: Delivery, frame: DataFrame | None) -> None:
+    """Every raw column that the mapping names must be known: from these files, from bronze, or declared."""
+    source = delivery.source
+    known = set(source.columns)
+    if frame is not None:
+        known.update(raw_column_names(frame))
+    bronze = bronze_table(source.source)
+    if exists(run.session_if_needed(), run.lake, bronze.name):
+        known.update(run.spark.table(table_name(run.lake, bronze.name)).columns)
+    folded = {name.lower() for name in known}
+    missing = {c: where for c, where in source.raw_columns_used().items() if c.lower() not in folded}
+    if missing:
+        found = ", ".join(sorted(name for name in known if not name.startswith("_")))
+        named = "; ".join(f"`{where}` names {column!r}" for column, where in missing.items())
+        raise SourceError(
+            f"sources/{source.source}.yml: {named}, but the files in {source.path} have no such column (they have: {found}). "
+            "Nothing was written. Correct the mapping, or list the column under `columns` if it may be absent."
+        )
+
+
+def _write_bronze(run: Run, delivery: Delivery, frame: DataFrame | None) -> dict[str, int]:
+    if frame is None:
+        return {"read": 0, "kept": 0, "repeated": 0}
+    table = bronze_table(delivery.source.source, _all_raw_columns(run, delivery.source, frame))
+    hashed = scratch(run.spark, run.lake, f"landed_{delivery.source.source}", with_row_hash(frame))
+    keyed = first_deliveries(hashed)
+    present = set(keyed.columns)
+    rows = keyed.select(
+        *(F.col(f"`{n}`") if n in present else F.lit(None).cast("string").alias(n) for n in table.column_names)
+    )
+    read_count = hashed.count()
+    kept = merge(run.spark, run.lake, table, rows, insert_only=True)["inserted"]
+    return {"read": read_count, "kept": kept, "repeated": read_count - kept}
+
+
+def _all_raw_columns(run: Run, source: Source, frame: DataFrame) -> tuple[str, ...]:
+    """Columns that bronze has, then those that are declared, then those that are new in these files."""
+    bronze = bronze_table(source.source).name
+    held: list[str] = []
+    if exists(run.session_if_needed(), run.lake, bronze):
+        held = list(raw_column_names(run.spark.table(table_name(run.lake, bronze))))
+    names: dict[str, str] = {}
+    for name in (*held, *source.columns, *raw_column_names(frame)):
+        names.setdefault(name.lower(), name)
+    return tuple(names.values())
+
+
+def silver_stage(project: Project) -> Stage:
+    """Bronze to silver. Its keys are the new bronze rows themselves, since bronze rows never change."""
+    return Stage(
+        name="ingest-silver",
+        reads=tuple(f"bronze.{source.source}" for source in project.sources),
+        writes=(EVENTS.name, RECORDS.name, QUARANTINE.name),
+        fingerprint=_fingerprint,
+        body=_standardise_changes,
+    )
+
+
+def _fingerprint(project: Project) -> str:
+    """Of the identity rules only what reaches a row: a limit is no reason to map all of bronze again."""
+    namespaces = [f"{n.name}:{n.normalise}:{n.region}" for n in project.identity.namespaces]
+    return fingerprint(project.sources, *namespaces, project.identity.blocked, project.settings.future_tolerance)
+
+
+def _standardise_changes(run: Run, changes: Changes) -> dict[str, Any]:
+    spark, lake, project = run.spark, run.lake, run.project
+    salt = F.broadcast(salt_of(spark, lake))
+    parts: dict[str, list[DataFrame]] = {EVENTS.name: [], RECORDS.name: [], QUARANTINE.name: []}
+    for source in project.sources:
+        rows = _bronze_rows(run, source, changes)
+        if rows is not None:
+            result = standardise(rows.crossJoin(salt), source, project.identity, project.settings.future_tolerance_seconds)
+            good = winning_versions(accepted(result, source), rows, source)
+            parts[contract_of(source).name].append(good)
+            parts[QUARANTINE.name].append(quarantined(result, source))
+    before = {table.name: version_of(run.session_if_needed(), lake, table.name) for table in (EVENTS, RECORDS, QUARANTINE)}
+    for table in (EVENTS, RECORDS, QUARANTINE):
+        _merge_silver(run, table, parts[table.name], changes.everything)
+    return {"sources": _counts_by_source(run, before), "latest_event": _latest_event(run)}
+
+
+def _bronze_rows(run: Run, source: Source, changes: Changes) -> DataFrame | None:
+    name = f"bronze.{source.source}"
+    if not changes.everything:
+        feed = changes.feeds.get(name)
+        return None if feed is None else feed.where("_change_type = 'insert'").drop(*CHANGE_FEED_COLUMNS)
+    if not exists(run.session_if_needed(), run.lake, name):
+        return None
+    return run.spark.table(table_name(run.lake, name))
+
+
+def _merge_silver(run: Run, table: Table, frames: list[DataFrame], everything: bool) -> None:
+    if not frames:
+        ensure_table(run.spark, run.lake, table)
+        return
+    rows = union(frames)
+    if everything:
+        merge(run.spark, run.lake, table, rows)
+    elif table.name == QUARANTINE.name:
+        merge(run.spark, run.lake, table, rows, insert_only=True)
+    else:
+        merge(run.spark, run.lake, table, rows, update_when=WINS_OVER_TARGET, delete_missing=False)
+
+
+def _counts_by_source(run: Run, before: dict[str, int]) -> dict[str, dict[str, int]]:
+    """New, changed and quarantined rows by source, from the change feeds of what was just written."""
+    counts: dict[str, dict[str, int]] = {}
+    words = {"insert": "new", "update_postimage": "changed", "delete": "gone"}
+    for name, version in before.items():
+        feed = changed_rows(run.spark, run.lake, name, max(version, 0), version_of(run.session_if_needed(), run.lake, name))
+        if feed is None:
+            continue
+        for row in feed.groupBy("source", "_change_type").count().collect():
+            word = words.get(row["_change_type"])
+            if word:
+                word = "quarantined" if name == QUARANTINE.name and word == "new" else word
+                counts.setdefault(row["source"], {})[word] = row["count"]
+    return counts
+
+
+def _latest_event(run: Run) -> str | None:
+    """The time of the latest event: the newest day from the table's statistics, then only that day's files."""
+    events = read(run.spark, run.lake, EVENTS)
+    day = events.agg(F.max("occurred_on")).collect()[0][0]
+    if day is None:
+        return None
+    latest = events.where(F.col("occurred_on") == F.lit(day)).agg(F.max(F.unix_micros("occurred_at"))).collect()[0][0]
+    return datetime.fromtimestamp(latest / 1_000_000, tz=timezone.utc).isoformat()

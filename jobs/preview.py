@@ -1,0 +1,50 @@
+"""What a mapping makes of a source's first rows, before any of it touches the lake."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from conf.errors import SourceError
+from conf.project import Project
+from conf.source import Source
+from jobs.runtime.landing import new_deliveries, read_delivery
+from jobs.runtime.session import get_session
+from transforms.sources.raw import first_deliveries, with_row_hash
+from transforms.sources.standardise import standardise
+
+MASK = "***"
+
+
+def preview_source(project: Project, source: Source, rows: int) -> list[dict[str, Any]]:
+    """The first rows of the source's first file as the standard schema has them, with the reasons to refuse them.
+
+    Identifier values are masked: a preview ends in terminals and tickets. Raises SourceError where there is no file.
+    """
+    deliveries = new_deliveries((source,), project.settings.landing, set())
+    if not deliveries:
+        raise SourceError(f"The source {source.source} has no file in {project.settings.landing}/{source.path}.")
+    delivery = deliveries[0]
+    first = delivery.files[0]
+    headers = {header: (first.path,) for header, paths in delivery.headers.items() if first.path in paths}
+    spark = get_session()
+    frame = read_delivery(spark, replace(delivery, files=(first,), headers=headers), datetime.now(timezone.utc))
+    if frame is None:
+        raise SourceError(f"{first.path} is empty.")
+    keyed = first_deliveries(with_row_hash(frame.limit(rows))).withColumn("salt", F.lit("preview"))
+    mapped = standardise(keyed, source, project.identity, project.settings.future_tolerance_seconds)
+    names = [*source.standard_columns, "attributes", "identifiers", "reasons"]
+    return [_shown(row.asDict(recursive=True)) for row in mapped.select(*names).collect()]
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Without what is null; identifiers by namespace, their values and the attributes' values masked."""
+    row["identifiers"] = [
+        f"{i['namespace']}:{MASK}" + (f" ({i['blocked']})" if i["blocked"] else "") for i in row["identifiers"]
+    ]
+    row["attributes"] = json.dumps(dict.fromkeys(row["attributes"], MASK)) if row["attributes"] else None
+    return {key: value for key, value in row.items() if value is not None}

@@ -1,0 +1,99 @@
+"""Resolve identities: links from every record and event, profiles from the links, and what moved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from conf.project import Project, fingerprint
+from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, RECORDS
+from jobs.runtime.lake import ensure_table, merge, read, scratch
+from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
+from transforms.identity.changes import identity_changes
+from transforms.identity.links import link_identifiers, sightings
+from transforms.identity.resolve import identities_of, links_of, solve
+from transforms.identity.rules import ResolutionRules
+from transforms.identity.scope import links_in_scope, touched_scope, within
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def resolve_identities(run: Run) -> list[Outcome]:
+    """Recomputes the components that new or changed rows touch, and merges links, identities and what moved."""
+    return [run_stage(run, resolve_stage(run.project))]
+
+
+def resolve_stage(project: Project) -> Stage:
+    """Its keys are the identifiers that changed rows carry or carried."""
+    return Stage(
+        name="resolve-identities",
+        reads=(EVENTS.name, RECORDS.name),
+        writes=(IDENTITY_LINKS.name, IDENTITIES.name, IDENTITY_CHANGES.name),
+        fingerprint=lambda p: fingerprint(p.identity),
+        keys=_changed_identifiers,
+        body=_resolve,
+        # Links expire with time only where the configuration says so.
+        uses_as_of=project.identity.expires,
+    )
+
+
+def _changed_identifiers(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
+    carried = [feed.select(F.explode("identifiers").alias("i")).select("i.identifier_id") for feed in feeds.values()]
+    every = carried[0]
+    for frame in carried[1:]:
+        every = every.unionByName(frame)
+    return every.distinct()
+
+
+def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
+    spark, lake = run.spark, run.lake
+    for table in (IDENTITY_LINKS, IDENTITIES, IDENTITY_CHANGES):
+        ensure_table(spark, lake, table)
+    rules = ResolutionRules(run.project.identity, as_of=_day_of(run))
+    before, scope = read(spark, lake, IDENTITIES), None
+    links = link_identifiers(sightings(_rows_about(run, changes.keys)))
+    if changes.keys is not None:
+        links = scratch(spark, lake, "links", _current_links(run, changes.keys, links))
+        scope = scratch(spark, lake, "scope", touched_scope(changes.keys, links, before, rules))
+        links, before = links_in_scope(links, scope), within(before, scope)
+    solved = scratch(spark, lake, "solved", solve(links, rules))
+    after = identities_of(solved) if scope is None else within(identities_of(solved), scope)
+    # What moved is written before identities are replaced: a killed run finds it again, a finished one changes nothing.
+    moved = identity_changes(before, after, run.as_of or run.started_at)
+    return {
+        "changes": merge(spark, lake, IDENTITY_CHANGES, moved, insert_only=True),
+        "links": merge(
+            spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",)
+        ),
+        "identities": merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",)),
+    }
+
+
+def _day_of(run: Run) -> datetime:
+    """The start of the day of ``as_of``: links expire by whole days, so that a day's runs agree."""
+    return (run.as_of or run.started_at).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:
+    """Rows of records and events as (identifiers, seen_at, source): all, or those whose primary identifier is a key."""
+    frames = []
+    for table, time in ((EVENTS, "occurred_at"), (RECORDS, "observed_at")):
+        rows = read(run.spark, run.lake, table)
+        if keys is not None:
+            primary = keys.select(F.col("identifier_id").alias("primary_identifier_id"))
+            rows = rows.join(F.broadcast(primary), "primary_identifier_id", "left_semi")
+        frames.append(rows.select("identifiers", F.col(time).alias("seen_at"), "source"))
+    return frames[0].unionByName(frames[1])
+
+
+def _current_links(run: Run, keys: DataFrame, recomputed: DataFrame) -> DataFrame:
+    """All links as they are now, with ``severed`` as it was solved last: those of changed identifiers anew, the others
+    as they stand."""
+    links = read(run.spark, run.lake, IDENTITY_LINKS)
+    severed = links.select("identifier_id", "other_identifier_id", "severed")
+    anew = recomputed.join(severed, ["identifier_id", "other_identifier_id"], "left")
+    standing = links.join(F.broadcast(keys), "identifier_id", "left_anti")
+    return anew.select(*IDENTITY_LINKS.column_names).unionByName(standing.select(*IDENTITY_LINKS.column_names))

@@ -1,0 +1,67 @@
+"""The main job: every stage in order, each with something to do running incrementally."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from conf.settings import parse_as_of
+from jobs.assign_segments import assign_segments
+from jobs.build_profiles import build_profiles
+from jobs.ingest_sources import ingest_sources
+from jobs.publish_customer_360 import publish_customer_360
+from jobs.resolve_identities import resolve_identities
+from jobs.runtime.lake import clear_scratch
+from jobs.runtime.stage import Outcome, Run
+from jobs.score_rfm import score_rfm
+from jobs.train_segments import train_segments
+
+Job = Callable[[Run], list[Outcome]]
+
+STAGES: dict[str, Job] = {
+    "ingest-sources": ingest_sources,
+    "resolve-identities": resolve_identities,
+    "build-profiles": build_profiles,
+    "score-rfm": score_rfm,
+    "train-segments": train_segments,
+    "assign-segments": assign_segments,
+    "publish-customer-360": publish_customer_360,
+}
+
+
+def run_pipeline(run: Run, report: Callable[[str], None] = lambda stage: None) -> list[Outcome]:
+    """Runs all stages; ``report`` hears the name of each as it starts."""
+    outcomes: list[Outcome] = []
+    for name in STAGES:
+        report(name)
+        outcomes += run_job(run, name)
+    if any(outcome.ran for outcome in outcomes):
+        clear_scratch(run.lake)
+    return outcomes
+
+
+def run_job(run: Run, name: str) -> list[Outcome]:
+    """Runs one stage's job with its "now": taken from the settings or, by default, the latest event."""
+    return STAGES[name](replace(run, as_of=resolve_as_of(run)))
+
+
+def resolve_as_of(run: Run) -> datetime | None:
+    """The run's "now": fixed by the settings, the start of the run, or the latest event that ingest has seen."""
+    setting = run.project.settings.as_of
+    if setting == "run_time":  # of the run, not of this stage's process
+        return run.log.as_of.get(run.run_id, run.started_at)
+    if setting != "latest_event":
+        return parse_as_of(setting)
+    last = run.log.last_done("ingest-silver")
+    latest = last.counts.get("latest_event") if last else None
+    return datetime.fromisoformat(latest) if latest else None
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    exit_code = main(["run", *sys.argv[1:]])
+    if exit_code:
+        sys.exit(exit_code)

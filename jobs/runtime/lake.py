@@ -1,0 +1,283 @@
+"""The lake's tables: where one is, what version it has, and the few ways to write it.
+
+A lake is a folder (``<lake>/<schema>/<table>``) or a catalogue (``<catalog>.<schema>.<table>``); :func:`table_name`
+is the one function that knows the difference, and every other one speaks to tables by that name. Versions and small
+``ops`` tables of a folder on this machine are read with delta-rs, in milliseconds and without a JVM, so that a run with
+nothing to do never starts one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import types as T
+
+from conf.errors import LakeError
+from conf.settings import Settings
+from conf.tables.contract import Table
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyspark.sql import DataFrame, SparkSession
+
+
+CHANGE_FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Where a lake is: a folder (``root``), or a ``catalog`` with a prefix before its schemas' names."""
+
+    root: str | None
+    catalog: str | None = None
+    schema_prefix: str = ""
+
+    @property
+    def local_root(self) -> Path | None:
+        """The folder, where it is one of this machine's; None for object storage and catalogues."""
+        return None if self.root is None or "://" in self.root else Path(self.root)
+
+
+def open_lake(settings: Settings) -> Lake:
+    """The lake that the settings name; a folder's path is made absolute, since the session may run elsewhere."""
+    if settings.lake is None:
+        return Lake(None, settings.catalog, settings.schema_prefix)
+    path = settings.lake if "://" in settings.lake else str(Path(settings.lake).resolve())
+    if "`" in path:
+        raise LakeError(f"The lake's path {path} holds a backtick, which SQL cannot name.")
+    return Lake(path)
+
+
+def table_name(lake: Lake, name: str) -> str:
+    """The SQL name of the table that contracts call ``<schema>.<table>``."""
+    schema, table = name.split(".")
+    if lake.root is not None:
+        return f"delta.`{lake.root}/{schema}/{table}`"
+    return f"`{lake.catalog}`.`{lake.schema_prefix}{schema}`.`{table}`"
+
+
+def local_path(lake: Lake, name: str) -> Path | None:
+    """The table's folder where it is on this machine."""
+    return None if lake.local_root is None else lake.local_root.joinpath(*name.split("."))
+
+
+def exists(spark: SparkSession | None, lake: Lake, name: str) -> bool:
+    """Whether the table exists. Without a session (a lake on this machine needs none) ``spark`` may be None."""
+    path = local_path(lake, name)
+    if path is not None:
+        return any((path / "_delta_log").glob("*.json"))
+    assert spark is not None
+    return bool(spark.catalog.tableExists(table_name(lake, name)))
+
+
+def version_of(spark: SparkSession | None, lake: Lake, name: str) -> int:
+    """The table's current version; -1 where it does not exist."""
+    if not exists(spark, lake, name):
+        return -1
+    path = local_path(lake, name)
+    if path is not None:
+        from deltalake import DeltaTable
+
+        return int(DeltaTable(str(path), without_files=True).version())
+    assert spark is not None
+    history = spark.sql(f"DESCRIBE HISTORY {table_name(lake, name)} LIMIT 1").select("version").collect()
+    return int(history[0][0])
+
+
+def read_rows(spark: SparkSession | None, lake: Lake, table: Table) -> list[dict[str, Any]]:
+    """All rows of a small ``ops`` table; none where it does not exist."""
+    return fetch(spark, lake, table.name, table.column_names).to_pylist()
+
+
+def fetch(
+    spark: SparkSession | None, lake: Lake, name: str, columns: tuple[str, ...], where: str = "true"
+) -> pyarrow.Table:
+    """Columns of a table as Arrow, without a JVM for a lake on this machine; no rows where it does not exist.
+
+    ``where`` is SQL that both engines read. Times come as UTC.
+    """
+    import pyarrow
+
+    chosen = ", ".join(columns)
+    if not exists(spark, lake, name):
+        return pyarrow.table({column: [] for column in columns})
+    path = local_path(lake, name)
+    if path is not None:
+        from deltalake import DeltaTable, QueryBuilder
+
+        query = QueryBuilder().register("t", DeltaTable(str(path)))
+        return pyarrow.table(query.execute(f"select {chosen} from t where {where}"))
+    assert spark is not None
+    return spark.table(table_name(lake, name)).where(where).select(*columns).toArrow()
+
+
+def read(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
+    """The table's current rows, in the contract's columns."""
+    return spark.table(table_name(lake, table.name)).select(*table.column_names)
+
+
+def changed_rows(spark: SparkSession, lake: Lake, name: str, after: int, upto: int) -> DataFrame | None:
+    """Rows of the change feed with ``after < version <= upto``, images before and after included; None where nothing
+    changed between the two."""
+    if upto <= after:
+        return None
+    feed = spark.read.option("readChangeFeed", "true")
+    feed = feed.option("startingVersion", str(after + 1)).option("endingVersion", str(upto))
+    return feed.table(table_name(lake, name))
+
+
+def ensure_table(spark: SparkSession, lake: Lake, table: Table) -> None:
+    """Makes the table from its contract, or adds the columns that the contract has and the table lacks."""
+    if not exists(spark, lake, table.name):
+        spark.sql(_create_statement(lake, table))
+        return
+    present = {field.name.lower() for field in spark.table(table_name(lake, table.name)).schema}
+    missing = [column for column in table.columns if column.name.lower() not in present]
+    if missing:
+        added = ", ".join(_column_definition(c.name, c.type, c.comment) for c in missing)
+        spark.sql(f"ALTER TABLE {table_name(lake, table.name)} ADD COLUMNS ({added})")
+
+
+def _create_statement(lake: Lake, table: Table) -> str:
+    columns = ", ".join(_column_definition(c.name, c.type, c.comment, c.nullable) for c in table.columns)
+    properties = {
+        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+        # Never empty: an empty list would put every column back into the statistics.
+        "delta.dataSkippingStatsColumns": ",".join(f"`{name}`" for name in table.statistics_columns),
+        **dict(table.properties),
+    }
+    shown = ", ".join(f"'{key}' = '{value}'" for key, value in sorted(properties.items()))
+    clustering = f" CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else ""
+    comment = table.comment.replace("'", "\\'")
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table_name(lake, table.name)} ({columns}) USING delta{clustering} "
+        f"COMMENT '{comment}' TBLPROPERTIES ({shown})"
+    )
+
+
+def _column_definition(name: str, kind: T.DataType, comment: str, nullable: bool = True) -> str:
+    escaped = comment.replace("'", "\\'")
+    not_null = "" if nullable else " NOT NULL"
+    return f"`{name}` {kind.simpleString()}{not_null} COMMENT '{escaped}'"
+
+
+def append(lake: Lake, table: Table, rows: DataFrame) -> None:
+    """Appends rows to a table that this run has found empty, or to a log."""
+    rows.select(*(f"`{name}`" for name in table.column_names)).writeTo(table_name(lake, table.name)).append()
+
+
+def count_rows(spark: SparkSession | None, lake: Lake, name: str) -> int:
+    """Rows of a table that exists; both engines answer from the log where they can."""
+    if spark is None:
+        return int(fetch(None, lake, name, ("count(*) as number",))["number"][0].as_py())
+    return int(spark.table(table_name(lake, name)).count())
+
+
+def merge(
+    spark: SparkSession,
+    lake: Lake,
+    table: Table,
+    rows: DataFrame,
+    *,
+    scope: DataFrame | None = None,
+    scope_keys: tuple[str, ...] = (),
+    update_when: str = "",
+    insert_only: bool = False,
+    delete_missing: bool = True,
+) -> dict[str, int]:
+    """Makes the table hold ``rows``, writing only what differs, and says how many rows that were.
+
+    ``rows`` has one row per key. Without ``scope`` they are the whole table, and rows of other keys are deleted; with
+    it, they are all rows whose ``scope_keys`` are in ``scope``, and only such rows are deleted where they are missing.
+    ``update_when`` (over ``s`` and ``t``) narrows which matched rows may be replaced. ``insert_only`` and
+    ``delete_missing=False`` leave matched or missing rows alone.
+    """
+    if version_of(spark, lake, table.name) <= 0:  # not made yet, or made by a run that was killed before it wrote
+        ensure_table(spark, lake, table)
+        append(lake, table, rows)
+        return {"inserted": count_rows(spark, lake, table.name), "updated": 0, "deleted": 0}
+    ensure_table(spark, lake, table)
+    target = table_name(lake, table.name)
+    rows = rows.select(*(f"`{name}`" for name in table.column_names))
+    matched, missing = "", ""
+    if not insert_only:
+        condition = _differs(table) + (f" AND ({update_when})" if update_when else "")
+        matched = f" WHEN MATCHED AND {condition} THEN UPDATE SET *"
+    if delete_missing and not insert_only:
+        if scope is None:
+            missing = " WHEN NOT MATCHED BY SOURCE THEN DELETE"
+        else:
+            rows, matched = _with_deletions(spark, lake, table, rows, scope, scope_keys, matched)
+    insertable = "s.`_deleted` IS NULL" if "_deleted" in rows.columns else "true"
+    columns = ", ".join(f"`{name}`" for name in table.column_names)
+    values = ", ".join(f"s.`{name}`" for name in table.column_names)
+    matched = matched.replace("UPDATE SET *", "UPDATE SET " + ", ".join(f"`{n}` = s.`{n}`" for n in table.column_names))
+    view = f"c360_rows_of_{table.name.replace('.', '_')}"
+    rows.createOrReplaceTempView(view)
+    on = " AND ".join(f"t.`{key}` = s.`{key}`" for key in table.keys)
+    result = spark.sql(
+        f"MERGE INTO {target} t USING {view} s ON {on}{matched} "
+        f"WHEN NOT MATCHED AND {insertable} THEN INSERT ({columns}) VALUES ({values}){missing}"
+    ).collect()[0]
+    spark.catalog.dropTempView(view)
+    return {
+        "inserted": int(result["num_inserted_rows"]),
+        "updated": int(result["num_updated_rows"]),
+        "deleted": int(result["num_deleted_rows"]),
+    }
+
+
+def _with_deletions(
+    spark: SparkSession, lake: Lake, table: Table, rows: DataFrame, scope: DataFrame, keys: tuple[str, ...], matched: str
+) -> tuple[DataFrame, str]:
+    """Adds the rows of the scope that the table has and ``rows`` has not, marked for deletion."""
+    from pyspark.sql import functions as F
+
+    held = read(spark, lake, table).join(F.broadcast(scope.select(*keys)), list(keys), "left_semi")
+    gone = held.join(rows.select(*table.keys), list(table.keys), "left_anti").withColumn("_deleted", F.lit(True))
+    both = rows.withColumn("_deleted", F.lit(None).cast("boolean")).unionByName(gone)
+    return both, f" WHEN MATCHED AND s.`_deleted` THEN DELETE{matched}"
+
+
+def _differs(table: Table) -> str:
+    """SQL that is true where source ``s`` and target ``t`` differ in a column that is no key; maps compare as entries."""
+
+    def same(name: str, kind: T.DataType) -> str:
+        if isinstance(kind, T.MapType):
+            return f"map_entries(s.`{name}`) <=> map_entries(t.`{name}`)"
+        return f"s.`{name}` <=> t.`{name}`"
+
+    compared = [same(c.name, c.type) for c in table.columns if c.name not in table.keys]
+    return "NOT (" + " AND ".join(compared) + ")" if compared else "false"
+
+
+def scratch(spark: SparkSession, lake: Lake, name: str, rows: DataFrame) -> DataFrame:
+    """``rows``, computed once and read back: what a cache would be where sessions may not keep one."""
+    if lake.root is not None:
+        path = f"{lake.root}/_scratch/{name}"
+        rows.write.mode("overwrite").parquet(path)
+        return spark.read.schema(rows.schema).parquet(path)
+    table = table_name(lake, f"ops.scratch_{name}")
+    rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").saveAsTable(table)
+    return spark.table(table)
+
+
+def clear_scratch(lake: Lake) -> None:
+    """Removes what runs left in the lake's scratch folder."""
+    if lake.local_root is not None:
+        shutil.rmtree(lake.local_root / "_scratch", ignore_errors=True)
+
+
+def union(frames: list[DataFrame]) -> DataFrame:
+    """All rows of all frames, columns by name. There is at least one frame."""
+    return reduce(lambda left, right: left.unionByName(right), frames)
+
+
+def to_json(values: Mapping[str, Any]) -> str:
+    return json.dumps(dict(values), sort_keys=True, default=str)

@@ -1,0 +1,99 @@
+"""The only place that makes a SparkSession; nothing happens at import."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# A small machine: few partitions, no UI.
+LOCAL_CONFIGURATION = {
+    "spark.driver.memory": "2g",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.databricks.delta.snapshotPartitions": "2",  # Delta reads its log with 50 otherwise
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # a job to list files costs more than listing
+    "spark.sql.files.openCostInBytes": "262144",  # many small files a day: pack more of them into a task
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.ui.retainedExecutions": "10",
+    "spark.ui.retainedJobs": "50",
+    "spark.ui.retainedStages": "50",
+    "spark.ui.retainedTasks": "500",
+}
+LOCAL_JAVA_OPTIONS = "-XX:+UseParallelGC -Xss4m"
+
+DELTA_CONFIGURATION = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+# Set on every session, wherever it comes from; each can be set at run time.
+SESSION_CONFIGURATION = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+}
+
+
+@cache
+def get_session(name: str = "lakehouse-c360") -> SparkSession:
+    """The session of this process: the Databricks runtime's, the Connect server's (``SPARK_REMOTE``), the submitted one
+    (``spark-submit``), or else a local one with Delta."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName(name)
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        spark = builder.getOrCreate()
+    elif os.environ.get("SPARK_REMOTE"):
+        spark = builder.getOrCreate()
+        _ship_packages(spark)
+    elif "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit started this process
+        spark = builder.getOrCreate()
+    else:
+        spark = _local_session(builder)
+    for key, value in SESSION_CONFIGURATION.items():
+        spark.conf.set(key, value)
+    return spark
+
+
+def _local_session(builder: SparkSession.Builder) -> SparkSession:
+    from jobs.runtime.java import delta_jars, log_configuration, provide_java
+
+    provide_java()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    jars = ":".join(str(jar) for jar in delta_jars())
+    options = f"{LOCAL_JAVA_OPTIONS} -Dlog4j2.configurationFile=file:{log_configuration()}"
+    builder = builder.master(os.environ.get("C360_MASTER", "local[*]"))
+    builder = builder.config("spark.driver.extraClassPath", jars).config("spark.driver.extraJavaOptions", options)
+    # Spark's own catalogue is a folder of this process; a lake on a path never uses it.
+    builder = builder.config("spark.sql.warehouse.dir", os.environ.get("C360_WAREHOUSE") or tempfile.mkdtemp("c360"))
+    for key, value in {**LOCAL_CONFIGURATION, **DELTA_CONFIGURATION}.items():
+        builder = builder.config(key, value)
+    for setting in filter(None, os.environ.get("C360_SPARK_CONF", "").split(",")):  # key=value,key=value
+        builder = builder.config(*setting.split("=", 1))
+    return builder.getOrCreate()
+
+
+def _ship_packages(spark: SparkSession) -> None:
+    """Sends this code to the server, whose Python workers run the functions that are not SQL."""
+    root = Path(__file__).parents[2]
+    if root.is_file():  # the code runs from a zip already
+        spark.addArtifacts(str(root), pyfile=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "lakehouse_c360.zip"
+        with zipfile.ZipFile(archive, "w") as target:
+            for package in ("conf", "transforms", "models", "jobs"):
+                for path in sorted((root / package).rglob("*.py")):
+                    target.write(path, path.relative_to(root))
+        spark.addArtifacts(str(archive), pyfile=True)

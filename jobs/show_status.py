@@ -1,0 +1,61 @@
+"""What the lake holds: tables with versions and rows, the last run of each stage, quarantine by reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.silver import (
+    ACTIVITY,
+    EVENTS,
+    IDENTITIES,
+    IDENTITY_CHANGES,
+    IDENTITY_LINKS,
+    QUARANTINE,
+    RECORDS,
+    profile_attributes_table,
+)
+from jobs.runtime.lake import count_rows, fetch, version_of
+from jobs.runtime.stage import Run
+from jobs.runtime.text_table import text_table
+
+
+def lake_status(run: Run) -> dict[str, Any]:
+    """Tables (name, version, rows), stages (last finished run), quarantine (source, reason, rows)."""
+    spark = run.session_if_needed()
+    tables = []
+    for name in _table_names(run):
+        version = version_of(spark, run.lake, name)
+        rows = count_rows(spark, run.lake, name) if version >= 0 else None
+        tables.append({"table": name, "version": version if version >= 0 else None, "rows": rows})
+    stages = [
+        {"stage": r.stage, "run_id": r.run_id, "why": r.why, "finished": f"{r.started_at:%Y-%m-%d %H:%M}", "seconds": r.seconds}
+        for r in sorted(run.log.last.values(), key=lambda record: record.started_at)
+    ]
+    return {"lake": run.lake.root or run.lake.catalog, "tables": tables, "stages": stages, "quarantine": _quarantine(run)}
+
+
+def _table_names(run: Run) -> list[str]:
+    silver = [t.name for t in (RECORDS, EVENTS, QUARANTINE, IDENTITY_LINKS, IDENTITIES, IDENTITY_CHANGES, ACTIVITY)]
+    profile = run.project.profile
+    gold = [RFM.name, SEGMENT_ASSIGNMENTS.name, customer_360_table(profile).name]
+    return [*(f"bronze.{s.source}" for s in run.project.sources), *silver, profile_attributes_table(profile).name, *gold]
+
+
+def _quarantine(run: Run) -> list[dict[str, Any]]:
+    rows = fetch(run.session_if_needed(), run.lake, QUARANTINE.name, ("source", "reasons")).to_pylist()
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows:
+        for reason in row["reasons"]:
+            counts[row["source"], reason] = counts.get((row["source"], reason), 0) + 1
+    return [{"source": s, "reason": r, "rows": n} for (s, r), n in sorted(counts.items())]
+
+
+def status_text(status: dict[str, Any]) -> str:
+    """The status for a terminal."""
+    parts = [f"Lake {status['lake']}"]
+    for title in ("tables", "stages", "quarantine"):
+        if status[title]:
+            rows = [tuple(item.values()) for item in status[title]]
+            parts.append(f"{title.capitalize()}\n\n{text_table(tuple(status[title][0]), rows)}")
+    return "\n\n".join(parts)

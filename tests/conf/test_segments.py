@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from conf.segments import Clusters, SegmentsConfig
+
+SAMPLE = Path(__file__).parents[2] / "conf" / "segments.yml"
+LOYAL = {"name": "Loyal", "meaning": "Come back.", "when": {"frequency": [0.5, 1]}}
+
+
+def _config(**changes: Any) -> SegmentsConfig:
+    smallest: dict[str, Any] = {"features": [{"name": "recency"}], "names": [LOYAL]}
+    return SegmentsConfig.model_validate({**smallest, **changes})
+
+
+def test_the_sample_validates_and_knows_the_names_that_matter() -> None:
+    config = SegmentsConfig.model_validate(yaml.safe_load(SAMPLE.read_text(encoding="utf-8")))
+    assert {"VIP", "Loyal", "Win-back", "New", "At risk", "Dormant"} <= {rule.name for rule in config.names}
+    assert config.clusters.k == (5, 6, 7, 8)
+
+
+@pytest.mark.parametrize(
+    ("k", "expected"), [([8, 5, 5], (5, 8)), ({"from": 5, "to": 8}, (5, 6, 7, 8)), ({"from": 3, "to": 3}, (3,))]
+)
+def test_k_is_a_list_or_a_range(k: Any, expected: tuple[int, ...]) -> None:
+    assert Clusters(k=k).k == expected
+
+
+def test_a_prototype_fills_in_the_middle_of_what_is_left_out() -> None:
+    rule = {**LOYAL, "when": {"frequency": [0.5, 1], "recency": [0, 0.5]}, "like": {"recency": 0.1, "monetary": 0.6}}
+    assert _config(names=[rule]).names[0].prototype == {"recency": 0.1, "frequency": 0.75, "monetary": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"features": [{"name": "recency"}, {"name": "recency"}]}, "declared twice: recency"),
+        ({"features": [{"name": "weight"}]}, "recency"),
+        ({"features": [{"name": "recency", "cap": 0}]}, "greater than 0"),
+        ({"features": []}, "at least 1"),
+        ({"names": []}, "at least 1"),
+        ({"names": [LOYAL, {**LOYAL, "name": "loyal"}]}, "declared twice: loyal"),
+        ({"names": [LOYAL], "otherwise": {"name": "Loyal"}}, "declared twice: loyal"),
+        ({"names": [{**LOYAL, "name": "Loyal 2"}]}, "pattern"),
+        ({"names": [{**LOYAL, "when": {}}]}, "Loyal: needs a condition"),
+        ({"names": [{**LOYAL, "when": {"frequency": [0.9, 0.1]}}]}, "low below high"),
+        ({"names": [{**LOYAL, "when": {"frequency": [0.5, 50]}}]}, "positions between 0 and 1"),
+        ({"names": [{**LOYAL, "like": {"frequency": 0.2}}]}, "like.frequency is 0.2, outside when.frequency"),
+        ({"clusters": {"k": [1, 5]}}, "numbers of clusters from 2 to 50"),
+        ({"clusters": {"k": {"from": 8, "to": 5}}}, "or a range"),
+        ({"clusters": {"k": {"from": 5}}}, "or a range"),
+        ({"clusters": {"k": [5], "seeds": 3}}, "Extra inputs"),
+        ({"frequency": "visits"}, "'purchases' or 'purchase_days'"),
+    ],
+)
+def test_a_mistake_is_refused_with_what_was_expected(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        _config(**changes)

@@ -1,0 +1,33 @@
+"""One session for all tests that need Spark, made at first use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """The suite's own local session: the tests run on what the jobs run on."""
+    os.environ.setdefault("C360_MASTER", "local[2]")
+    from jobs.runtime.session import get_session
+
+    session = get_session()
+    yield session
+    session.stop()
+    get_session.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of shared real data; a test that needs it is skipped where it is absent."""
+    folder = Path(os.environ.get("C360_SHARED", REPOSITORY.parent / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared data are not beside this checkout")
+    return folder
