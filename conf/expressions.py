@@ -69,7 +69,7 @@ def parse_expression(text: str) -> Expression:
     return Expression(text, _safe_sql(explicit), columns, checks)
 
 
-def _refuse_what_is_not_allowed(tree: exp.Expression, text: str) -> None:
+def _refuse_what_is_not_allowed(tree: exp.Expr, text: str) -> None:
     for node in tree.walk():
         if isinstance(node, (exp.Query, exp.Subquery, exp.Window, exp.AggFunc, exp.Star, exp.Lambda, exp.Command)):
             raise ValueError(f"{type(node).__name__.lower()} is not allowed in {text!r}: expected one row's expression")
@@ -90,7 +90,7 @@ def _function_name(node: exp.Func) -> str:
     return rendered if rendered.isidentifier() else node.sql_name().lower()
 
 
-def _make_implicit_casts_explicit(node: exp.Expression) -> exp.Expression:
+def _make_implicit_casts_explicit(node: exp.Expr) -> exp.Expr:
     """Raw columns are text: comparing one with a number is a cast that nobody wrote."""
     if isinstance(node, _NUMERIC_COMPARISONS):
         left, right = node.left, node.right
@@ -100,19 +100,19 @@ def _make_implicit_casts_explicit(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _is_number(node: exp.Expression) -> bool:
+def _is_number(node: exp.Expr) -> bool:
     inner = node.this if isinstance(node, exp.Neg) else node
     return isinstance(inner, exp.Literal) and not inner.is_string
 
 
-def _is_parse(node: exp.Expression) -> bool:
+def _is_parse(node: exp.Expr) -> bool:
     """A node that turns text into a typed value and has to succeed: a plain cast, ``to_timestamp`` or ``to_date``."""
     if isinstance(node, exp.Cast):
         return not node.args.get("safe") and not isinstance(node.this, exp.Literal)
     return isinstance(node, exp.Func) and _function_name(node) in ("to_timestamp", "to_date")
 
 
-def _is_always_evaluated(node: exp.Expression) -> bool:
+def _is_always_evaluated(node: exp.Expr) -> bool:
     """True outside every branch that may not be taken: there a value that does not parse may be meant."""
     child = node
     while child.parent is not None:
@@ -127,19 +127,19 @@ def _is_always_evaluated(node: exp.Expression) -> bool:
     return True
 
 
-def _is_first_condition(branch: exp.If, child: exp.Expression) -> bool:
+def _is_first_condition(branch: exp.If, child: exp.Expr) -> bool:
     if child is not branch.this:
         return False
     return not isinstance(branch.parent, exp.Case) or branch.parent.args["ifs"][0] is branch
 
 
-def _parse_check(node: exp.Expression) -> exp.Expression:
+def _parse_check(node: exp.Expr) -> exp.Expr:
     given = exp.Is(this=node.this.copy(), expression=exp.Null())
     parsed = exp.not_(exp.Is(this=node.copy(), expression=exp.Null()))
     return exp.or_(given, parsed)
 
 
-def _safe_sql(tree: exp.Expression) -> str:
+def _safe_sql(tree: exp.Expr) -> str:
     root = exp.Paren(this=tree.copy())
     for node in reversed(list(root.this.walk())):  # children before their parents
         safe = _safe_node(node)
@@ -148,10 +148,10 @@ def _safe_sql(tree: exp.Expression) -> str:
     return str(root.this.sql(dialect="spark"))
 
 
-def _safe_node(node: exp.Expression) -> exp.Expression:
+def _safe_node(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Cast) and not node.args.get("safe"):
         return exp.TryCast(this=node.this, to=node.args["to"], safe=True)
-    if type(node) in _SAFE_ARITHMETIC:
+    if isinstance(node, exp.Binary) and type(node) in _SAFE_ARITHMETIC:
         return exp.Anonymous(this=_SAFE_ARITHMETIC[type(node)], expressions=[node.left, node.right])
     if isinstance(node, exp.Bracket):
         name = "try_element_at" if node.args.get("offset") == 1 else "get"

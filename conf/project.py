@@ -68,7 +68,10 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
     if profile is not None:
         problems.extend(_unknown_attributes(sources, profile))
     raise_problems(problems)
-    assert settings is not None and identity is not None and profile is not None and segments is not None
+    assert settings is not None
+    assert identity is not None
+    assert profile is not None
+    assert segments is not None
     if lake is not None:
         settings = settings.model_copy(update={"lake": lake, "catalog": None})
     return Project(settings, sources, identity, profile, segments)

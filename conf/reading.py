@@ -55,8 +55,9 @@ class YamlFile:
                 continue
             if key in result:
                 self.problems.append(f"{self.label}:{line}: key `{key}` stands twice")
-            self.lines[(*location, key)] = line
-            result[key] = self._construct(value_node, (*location, key))
+            inner: Location = (*location, key)
+            self.lines[inner] = line
+            result[key] = self._construct(value_node, inner)
         return result
 
     def line_of(self, location: Location) -> int:

@@ -36,12 +36,6 @@ Position = Annotated[float, Field(ge=0, le=1)]
 SegmentName = Annotated[str, Field(pattern=r"^[A-Za-z](?:[A-Za-z '\-]*[A-Za-z])?$", max_length=40)]
 
 
-class Purchases(Declared):
-    """Which events are purchases."""
-
-    event_types: tuple[str, ...] = Field(default=("purchase",), min_length=1)
-
-
 class Feature(Declared):
     """A measure that the clustering looks at: capped first where ``cap`` is given, then transformed, then scaled."""
 
@@ -120,7 +114,6 @@ class OtherwiseName(Declared):
 class SegmentsConfig(Declared):
     """``conf/segments.yml``."""
 
-    purchases: Purchases = Field(default_factory=Purchases)
     frequency: Literal["purchases", "purchase_days"] = "purchases"
     monetary: Literal["sum", "mean_purchase", "mean_day"] = "sum"
     features: tuple[Feature, ...] = Field(min_length=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timezone
-from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -40,7 +39,6 @@ class Settings(Declared):
     registry_uri: str | None = None
     experiment: str = "lakehouse-c360"
     model_name: str = "c360_segments"
-    table_format: Literal["delta"] = "delta"
 
     @field_validator("schema_prefix")
     @classmethod

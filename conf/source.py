@@ -81,6 +81,13 @@ class Source(Declared):
         missing = [name for name in needed if name not in self.maps]
         if missing:
             raise ValueError(f"a source of kind {self.kind} must map {', '.join(missing)}")
+        for expectation in self.expect:
+            unknown = sorted(set(parse_expression(expectation.check).columns) - set(self.standard_columns))
+            if unknown:
+                raise ValueError(
+                    f"expect: {expectation.name} checks {', '.join(unknown)}; expected columns of the standard schema "
+                    f"({', '.join(self.standard_columns)})"
+                )
         names = [expectation.name for expectation in self.expect]
         if len(set(names)) != len(names):
             raise ValueError("two expectations have one name")

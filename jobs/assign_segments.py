@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from conf.errors import StageError
 from conf.project import fingerprint
 from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS
 from conf.tables.silver import IDENTITIES
@@ -13,6 +14,7 @@ from jobs.runtime.lake import ensure_table, merge, read, scratch
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.train_segments import staging_folder, tracking_of
 from models.registry import champion_version
+from models.tracking import definitions_of
 from transforms.segment_history import assignment_changes
 
 if TYPE_CHECKING:
@@ -47,7 +49,13 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
 
     spark, lake = run.spark, run.lake
     champion = load_champion(tracking_of(run), staging_folder(run))
-    assert champion is not None and run.as_of is not None
+    assert champion is not None
+    assert run.as_of is not None
+    if dict(champion.definitions) != definitions_of(run.project.segments):
+        raise StageError(
+            f"Version {champion.version} of the model was trained on other measures ({dict(champion.definitions)}) than "
+            "conf/segments.yml declares. Nothing was assigned: run `c360 train-segments`."
+        )
     ensure_table(spark, lake, SEGMENT_ASSIGNMENTS)
     rfm, held = read(spark, lake, RFM), read(spark, lake, SEGMENT_ASSIGNMENTS).where("is_current")
     if changes.keys is not None:

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(options, "Interrupted. The next run takes up what is left.", 1)
     except BrokenPipeError:
         return 1
-    except Exception as error:  # noqa: BLE001 - the outermost edge: one paragraph for a person, --debug for the rest
+    except Exception as error:
         if options.debug:
             raise
         return _fail(options, f"{type(error).__name__}: {_first_line(error)} (--debug shows where)", 1)
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def console() -> None:
     """The console script. Raises SystemExit only on failure: what calls it in a process of its own (a Databricks wheel
-    task) looks at what it raises, not at what it returns."""
+    task) looks at what it raises, not at what it returns.
+    """
     code = main()
     if code:
         raise SystemExit(code)
@@ -108,7 +109,7 @@ def _project(options: argparse.Namespace) -> Project:
     try:
         settings = Settings.model_validate({**project.settings.model_dump(exclude_none=True), **given})
     except ValueError as error:
-        raise ConfigurationError([f"--as-of: {_first_line(error, 2)}"]) from None
+        raise ConfigurationError([f"--as-of or --landing: {_first_line(error, 2)}"]) from None
     return replace(project, settings=settings)
 
 
@@ -145,12 +146,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_stage(options: argparse.Namespace) -> int:
-    from jobs.run_pipeline import run_job
+    from jobs.run_pipeline import run_alone
 
     run = _new_run(options)
     if options.stage == "train-segments":
         run = replace(run, train=not options.if_needed)
-    return _report(options, run, run_job(run, options.stage), segments=False)
+    return _report(options, run, run_alone(run, options.stage), segments=False)
 
 
 def _report(options: argparse.Namespace, run: Run, outcomes: list[Outcome], segments: bool = True) -> int:
@@ -167,11 +168,11 @@ def _report(options: argparse.Namespace, run: Run, outcomes: list[Outcome], segm
     if segments and lines:
         print(f"\nSegments as of {run.as_of:%Y-%m-%d %H:%M} UTC, medians by segment\n\n{segment_table(lines)}")
     if segments:
-        print("\nNext:\n  " + "\n  ".join(_next_commands(options)))
+        print("\nNext:\n  " + "\n  ".join(_next_commands()))
     return 0
 
 
-def _next_commands(options: argparse.Namespace) -> list[str]:
+def _next_commands() -> list[str]:
     c360 = str(Path(sys.argv[0])) if Path(sys.argv[0]).name == "c360" else "python -m jobs.cli"
     c360 = c360.replace(f"{Path.cwd()}/", "")
     return [

@@ -97,9 +97,7 @@ def _write_bronze(run: Run, delivery: Delivery, frame: DataFrame | None) -> dict
     hashed = scratch(run.spark, run.lake, f"landed_{delivery.source.source}", with_row_hash(frame))
     keyed = first_deliveries(hashed)
     present = set(keyed.columns)
-    rows = keyed.select(
-        *(F.col(f"`{n}`") if n in present else F.lit(None).cast("string").alias(n) for n in table.column_names)
-    )
+    rows = keyed.select(*(F.col(f"`{n}`") if n in present else F.lit(None).cast("string").alias(n) for n in table.column_names))
     read_count = hashed.count()
     kept = merge(run.spark, run.lake, table, rows, insert_only=True)["inserted"]
     return {"read": read_count, "kept": kept, "repeated": read_count - kept}
@@ -137,18 +135,21 @@ def _fingerprint(project: Project) -> str:
 def _standardise_changes(run: Run, changes: Changes) -> dict[str, Any]:
     spark, lake, project = run.spark, run.lake, run.project
     salt = F.broadcast(salt_of(spark, lake))
+    counts: dict[str, dict[str, int]] = {}
     parts: dict[str, list[DataFrame]] = {EVENTS.name: [], RECORDS.name: [], QUARANTINE.name: []}
     for source in project.sources:
         rows = _bronze_rows(run, source, changes)
         if rows is not None:
             result = standardise(rows.crossJoin(salt), source, project.identity, project.settings.future_tolerance_seconds)
-            good = winning_versions(accepted(result, source), rows, source)
-            parts[contract_of(source).name].append(good)
+            result = scratch(spark, lake, f"standardised_{source.source}", result)
+            counts[source.source] = {"rows": result.count(), "new": 0, "changed": 0, "quarantined": 0}
+            parts[contract_of(source).name].append(winning_versions(accepted(result, source), source))
             parts[QUARANTINE.name].append(quarantined(result, source))
     before = {table.name: version_of(run.session_if_needed(), lake, table.name) for table in (EVENTS, RECORDS, QUARANTINE)}
     for table in (EVENTS, RECORDS, QUARANTINE):
         _merge_silver(run, table, parts[table.name], changes.everything)
-    return {"sources": _counts_by_source(run, before), "latest_event": _latest_event(run)}
+    _count_by_source(run, before, counts)
+    return {"sources": counts, "latest_event": _latest_event(run)}
 
 
 def _bronze_rows(run: Run, source: Source, changes: Changes) -> DataFrame | None:
@@ -162,10 +163,10 @@ def _bronze_rows(run: Run, source: Source, changes: Changes) -> DataFrame | None
 
 
 def _merge_silver(run: Run, table: Table, frames: list[DataFrame], everything: bool) -> None:
-    if not frames:
+    if not frames and not everything:
         ensure_table(run.spark, run.lake, table)
         return
-    rows = union(frames)
+    rows = union(frames) if frames else run.spark.createDataFrame([], table.schema)
     if everything:
         merge(run.spark, run.lake, table, rows)
     elif table.name == QUARANTINE.name:
@@ -174,9 +175,10 @@ def _merge_silver(run: Run, table: Table, frames: list[DataFrame], everything: b
         merge(run.spark, run.lake, table, rows, update_when=WINS_OVER_TARGET, delete_missing=False)
 
 
-def _counts_by_source(run: Run, before: dict[str, int]) -> dict[str, dict[str, int]]:
-    """New, changed and quarantined rows by source, from the change feeds of what was just written."""
-    counts: dict[str, dict[str, int]] = {}
+def _count_by_source(run: Run, before: dict[str, int], counts: dict[str, dict[str, int]]) -> None:
+    """Adds to ``counts``, by source, what the change feeds of what was just written tell: new, changed, quarantined and
+    gone rows; the rest of the rows looked at are ``older`` versions, or what is there already.
+    """
     words = {"insert": "new", "update_postimage": "changed", "delete": "gone"}
     for name, version in before.items():
         feed = changed_rows(run.spark, run.lake, name, max(version, 0), version_of(run.session_if_needed(), run.lake, name))
@@ -186,8 +188,11 @@ def _counts_by_source(run: Run, before: dict[str, int]) -> dict[str, dict[str, i
             word = words.get(row["_change_type"])
             if word:
                 word = "quarantined" if name == QUARANTINE.name and word == "new" else word
-                counts.setdefault(row["source"], {})[word] = row["count"]
-    return counts
+                of_source = counts.setdefault(row["source"], {})
+                of_source[word] = of_source.get(word, 0) + row["count"]
+    for numbers in counts.values():
+        written = numbers.get("new", 0) + numbers.get("changed", 0) + numbers.get("quarantined", 0)
+        numbers["older"] = max(numbers.get("rows", 0) - written, 0)
 
 
 def _latest_event(run: Run) -> str | None:

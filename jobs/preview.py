@@ -30,7 +30,9 @@ def preview_source(project: Project, source: Source, rows: int) -> list[dict[str
         raise SourceError(f"The source {source.source} has no file in {project.settings.landing}/{source.path}.")
     delivery = deliveries[0]
     first = delivery.files[0]
-    headers = {header: (first.path,) for header, paths in delivery.headers.items() if first.path in paths}
+    headers: dict[tuple[str, ...], tuple[str, ...]] = {
+        header: (first.path,) for header, paths in delivery.headers.items() if first.path in paths
+    }
     spark = get_session()
     frame = read_delivery(spark, replace(delivery, files=(first,), headers=headers), datetime.now(timezone.utc))
     if frame is None:
@@ -43,8 +45,6 @@ def preview_source(project: Project, source: Source, rows: int) -> list[dict[str
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """Without what is null; identifiers by namespace, their values and the attributes' values masked."""
-    row["identifiers"] = [
-        f"{i['namespace']}:{MASK}" + (f" ({i['blocked']})" if i["blocked"] else "") for i in row["identifiers"]
-    ]
+    row["identifiers"] = [f"{i['namespace']}:{MASK}" + (f" ({i['blocked']})" if i["blocked"] else "") for i in row["identifiers"]]
     row["attributes"] = json.dumps(dict.fromkeys(row["attributes"], MASK)) if row["attributes"] else None
     return {key: value for key, value in row.items() if value is not None}

@@ -56,8 +56,6 @@ def _publish(run: Run, changes: Changes) -> dict[str, Any]:
         identities, told, rfm, assignments = (
             frame.join(of_keys, "profile_id", "left_semi") for frame in (identities, told, rfm, assignments)
         )
-    rows = build_customer_360(
-        identities, told, activity, rfm, assignments.where("is_current"), project.identity, project.profile
-    )
+    rows = build_customer_360(identities, told, activity, rfm, assignments.where("is_current"), project.identity, project.profile)
     table = customer_360_table(project.profile)
     return {"profiles": merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",))}

@@ -33,14 +33,14 @@ def resolve_stage(project: Project) -> Stage:
         reads=(EVENTS.name, RECORDS.name),
         writes=(IDENTITY_LINKS.name, IDENTITIES.name, IDENTITY_CHANGES.name),
         fingerprint=lambda p: fingerprint(p.identity),
-        keys=_changed_identifiers,
+        keys=lambda run, feeds: _changed_identifiers(feeds),
         body=_resolve,
         # Links expire with time only where the configuration says so.
         uses_as_of=project.identity.expires,
     )
 
 
-def _changed_identifiers(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
+def _changed_identifiers(feeds: dict[str, DataFrame]) -> DataFrame:
     carried = [feed.select(F.explode("identifiers").alias("i")).select("i.identifier_id") for feed in feeds.values()]
     every = carried[0]
     for frame in carried[1:]:
@@ -65,9 +65,7 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
     moved = identity_changes(before, after, run.as_of or run.started_at)
     return {
         "changes": merge(spark, lake, IDENTITY_CHANGES, moved, insert_only=True),
-        "links": merge(
-            spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",)
-        ),
+        "links": merge(spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",)),
         "identities": merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",)),
     }
 
@@ -91,7 +89,8 @@ def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:
 
 def _current_links(run: Run, keys: DataFrame, recomputed: DataFrame) -> DataFrame:
     """All links as they are now, with ``severed`` as it was solved last: those of changed identifiers anew, the others
-    as they stand."""
+    as they stand.
+    """
     links = read(run.spark, run.lake, IDENTITY_LINKS)
     severed = links.select("identifier_id", "other_identifier_id", "severed")
     anew = recomputed.join(severed, ["identifier_id", "other_identifier_id"], "left")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from threading import Thread
 
 from conf.settings import parse_as_of
 from jobs.assign_segments import assign_segments
@@ -16,7 +17,8 @@ from jobs.resolve_identities import resolve_identities
 from jobs.runtime.lake import clear_scratch
 from jobs.runtime.stage import Outcome, Run
 from jobs.score_rfm import score_rfm
-from jobs.train_segments import train_segments
+from jobs.train_segments import tracking_of, train_segments
+from models.registry import champion_version, prepare_tracking
 
 Job = Callable[[Run], list[Outcome]]
 
@@ -34,17 +36,28 @@ STAGES: dict[str, Job] = {
 def run_pipeline(run: Run, report: Callable[[str], None] = lambda stage: None) -> list[Outcome]:
     """Runs all stages; ``report`` hears the name of each as it starts."""
     outcomes: list[Outcome] = []
+    tracking = tracking_of(run)
+    if champion_version(tracking) is None:  # MLflow takes seconds to import and to make its store: meanwhile
+        Thread(target=prepare_tracking, args=(tracking,), daemon=True).start()
     for name in STAGES:
         report(name)
         outcomes += run_job(run, name)
     if any(outcome.ran for outcome in outcomes):
-        clear_scratch(run.lake)
+        clear_scratch(run.session, run.lake)
     return outcomes
 
 
 def run_job(run: Run, name: str) -> list[Outcome]:
     """Runs one stage's job with its "now": taken from the settings or, by default, the latest event."""
     return STAGES[name](replace(run, as_of=resolve_as_of(run)))
+
+
+def run_alone(run: Run, name: str) -> list[Outcome]:
+    """Runs one stage's job as a process of its own, which tidies up after itself."""
+    outcomes = run_job(run, name)
+    if any(outcome.ran for outcome in outcomes):
+        clear_scratch(run.session, run.lake)
+    return outcomes
 
 
 def resolve_as_of(run: Run) -> datetime | None:

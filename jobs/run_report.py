@@ -33,14 +33,16 @@ def stage_table(outcomes: list[Outcome]) -> str:
     return text_table(("stage", "rows in", "written", "quarantined", "seconds", "why"), rows)
 
 
+_WORDS = ("rows", "new", "changed", "quarantined")
+
+
 def stage_rows(counts: dict[str, Any]) -> tuple[int | None, int | None, int | None]:
     """Rows read (or keys looked at), rows written and rows quarantined, from a stage's counts."""
     sources = counts.get("sources")
     if sources is not None:
-        held = [source.values() for source in sources.values()]
-        bad = sum(source.get("quarantined", 0) for source in sources.values())
-        return counts.get("rows"), sum(sum(values) for values in held), bad
-    parts = [value for value in counts.values() if isinstance(value, dict)]
+        total = {word: sum(source.get(word, 0) for source in sources.values()) for word in _WORDS}
+        return total["rows"], total["new"] + total["changed"], total["quarantined"]
+    parts = [value for value in counts.values() if isinstance(value, dict) and {"read", "inserted"} & set(value)]
     if parts and all("read" in part for part in parts):
         return sum(part["read"] for part in parts), sum(part["kept"] for part in parts), None
     written = [sum(part.values()) for part in parts]

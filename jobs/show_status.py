@@ -29,17 +29,33 @@ def lake_status(run: Run) -> dict[str, Any]:
         rows = count_rows(spark, run.lake, name) if version >= 0 else None
         tables.append({"table": name, "version": version if version >= 0 else None, "rows": rows})
     stages = [
-        {"stage": r.stage, "run_id": r.run_id, "why": r.why, "finished": f"{r.started_at:%Y-%m-%d %H:%M}", "seconds": r.seconds}
+        {
+            "stage": r.stage,
+            "run_id": r.run_id,
+            "why": r.why,
+            "started": f"{r.started_at:%Y-%m-%d %H:%M}",
+            "seconds": r.seconds,
+        }
         for r in sorted(run.log.last.values(), key=lambda record: record.started_at)
     ]
-    return {"lake": run.lake.root or run.lake.catalog, "tables": tables, "stages": stages, "quarantine": _quarantine(run)}
+    return {
+        "lake": run.lake.root or run.lake.catalog,
+        "tables": tables,
+        "stages": stages,
+        "quarantine": _quarantine(run),
+    }
 
 
 def _table_names(run: Run) -> list[str]:
     silver = [t.name for t in (RECORDS, EVENTS, QUARANTINE, IDENTITY_LINKS, IDENTITIES, IDENTITY_CHANGES, ACTIVITY)]
     profile = run.project.profile
     gold = [RFM.name, SEGMENT_ASSIGNMENTS.name, customer_360_table(profile).name]
-    return [*(f"bronze.{s.source}" for s in run.project.sources), *silver, profile_attributes_table(profile).name, *gold]
+    return [
+        *(f"bronze.{s.source}" for s in run.project.sources),
+        *silver,
+        profile_attributes_table(profile).name,
+        *gold,
+    ]
 
 
 def _quarantine(run: Run) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import StageError
+from conf.project import fingerprint
 from conf.tables.gold import RFM
 from jobs.runtime.lake import Lake, read, scratch, version_of
 from jobs.runtime.run_log import StageRecord, write_record
@@ -30,16 +31,21 @@ def train_segments(run: Run) -> list[Outcome]:
     tracking = tracking_of(run)
     close_stale_runs(tracking, lake_label(run.lake), run.started_at)
     champion = champion_version(tracking)
+    last = run.log.last_done(STAGE)
     why = "asked for" if run.train else ("" if champion else "no champion")
+    if champion and last is not None and last.fingerprint != measures_of(run):
+        why = "measures changed"
     if not why:
         return [Outcome(STAGE, False, f"version {champion} is champion", time.monotonic() - clock, {})]
+    if last is not None and last.as_of and run.as_of and run.as_of.date() < last.as_of.date():
+        return [Outcome(STAGE, False, "nothing: an earlier as_of only reads", time.monotonic() - clock, {})]
     data_version = version_of(run.session_if_needed(), run.lake, RFM.name)
     if data_version < 1 or run.as_of is None or read(run.spark, run.lake, RFM).isEmpty():
         return [Outcome(STAGE, False, "nobody has bought yet", time.monotonic() - clock, {})]
     counts = _train(run, tracking, data_version)
     seconds = time.monotonic() - clock
     record = StageRecord(
-        run.run_id, STAGE, "done", why, run.as_of, "", {RFM.name: data_version}, {}, counts, started, seconds
+        run.run_id, STAGE, "done", why, run.as_of, measures_of(run), {RFM.name: data_version}, {}, counts, started, seconds
     )  # fmt: skip
     write_record(run.spark, run.lake, record)
     return [Outcome(STAGE, True, why, seconds, counts)]
@@ -55,9 +61,7 @@ def _train(run: Run, tracking: Tracking, data_version: int) -> dict[str, Any]:
 
     assert run.as_of is not None
     config = run.project.segments
-    features = scratch(
-        run.spark, run.lake, "training", segment_features(read(run.spark, run.lake, RFM), run.as_of)
-    )
+    features = scratch(run.spark, run.lake, "training", segment_features(read(run.spark, run.lake, RFM), run.as_of))
     candidates = fit_candidates(features, config)
     chosen = choose(candidates)
     names = name_segments(profile_clusters(assign_clusters(features, chosen.model)), config)
@@ -68,9 +72,7 @@ def _train(run: Run, tracking: Tracking, data_version: int) -> dict[str, Any]:
     return _counts(version_made, candidates, chosen, names)
 
 
-def _counts(
-    version_made: str, candidates: tuple[Candidate, ...], chosen: Candidate, names: SegmentNames
-) -> dict[str, Any]:
+def _counts(version_made: str, candidates: tuple[Candidate, ...], chosen: Candidate, names: SegmentNames) -> dict[str, Any]:
     return {
         "model_version": version_made,
         "k": chosen.k,
@@ -78,6 +80,11 @@ def _counts(
         "names_without_customers": list(names.names_without_customers),
         "segments": [{k: v for k, v in asdict(c).items() if k in ("name", "customers", "why")} for c in names.clusters],
     }
+
+
+def measures_of(run: Run) -> str:
+    """Fingerprint of what the measures mean: a model serves only customers who are measured as its own were."""
+    return fingerprint(run.project.segments.frequency, run.project.segments.monetary)
 
 
 def tracking_of(run: Run) -> Tracking:

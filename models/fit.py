@@ -37,14 +37,14 @@ class Candidate:
 
 
 def fit_candidates(features: DataFrame, config: SegmentsConfig) -> tuple[Candidate, ...]:
-    """Features (one row per profile) -> one candidate per k, in the order of k; caps, logs and scaling are inside its model.
+    """Features (one row per profile) -> one candidate per k, in the order of k; caps, logs and scaling in its model.
 
     The same rows give the same candidates, in whatever order and partitions they come: rows are placed by their
     profile_id's hash and sorted, and each partition draws from the seed. With one partition (up to 250,000 customers)
     that holds to the last bit; with more, sums are added up in the order in which tasks end, so centres agree within
-    rounding. Where customers differ in fewer ways than k, k is that smaller number; customers who are all alike make one
-    cluster. Raises StageError without customers. ``features`` is read several times: hand over a table's rows, not a
-    long computation.
+    rounding. Where customers differ in fewer ways than k, k is that smaller number; customers who are all alike make
+    one cluster. Raises StageError without customers. ``features`` is read several times: hand over a table's rows, not
+    a long computation.
     """
     prepare, columns = _preparation(config.features)
     customers, different = _count(prepare.transform(features), columns)
@@ -54,10 +54,8 @@ def fit_candidates(features: DataFrame, config: SegmentsConfig) -> tuple[Candida
     steps = _fit_scaling(prepare, columns, placed)
     scaled = PipelineModel(stages=steps).transform(placed).select("profile_id", SCALED)
     numbers = [k for k in config.clusters.k if k <= different] or [different]
-    with ThreadPoolExecutor(FITS_AT_A_TIME) as pool:
-        fitted = _fit_all(scaled, numbers, config, pool)
-        candidates = list(pool.map(lambda model: _candidate(steps, model, scaled), fitted))
-    return _without_empty_clusters(candidates)
+    fitted = _fit_all(scaled, numbers, config)
+    return _without_empty_clusters([_candidate(steps, model, scaled) for model in fitted])
 
 
 def choose(candidates: tuple[Candidate, ...]) -> Candidate:
@@ -91,25 +89,26 @@ def _fit_scaling(prepare: SQLTransformer, columns: list[str], placed: DataFrame)
     return [prepare, assemble, scaler.fit(assemble.transform(prepare.transform(placed)))]
 
 
-def _fit_all(
-    scaled: DataFrame, numbers: list[int], config: SegmentsConfig, pool: ThreadPoolExecutor
-) -> list[KMeansModel]:
-    """For each k the start with the least cost. Fits run side by side: each is many short jobs that wait for each other."""
+def _fit_all(scaled: DataFrame, numbers: list[int], config: SegmentsConfig) -> list[KMeansModel]:
+    """For each k the start with the least cost. Fits run side by side: each is many short jobs, one after another."""
+    starts = range(config.clusters.starts)
 
-    def fit(k: int, start: int) -> tuple[float, KMeansModel]:
-        # Spark refuses k = 1, and gives one centre for k = 2 where all points are one.
+    def fit(k: int, start: int) -> KMeansModel:
+        # Spark refuses k = 1, and gives one centre for k = 2 where all points are one; its block solver fails there.
         kmeans = KMeans(k=max(k, 2), maxIter=config.clusters.max_iterations, seed=config.clusters.seed + start)
-        model = kmeans.setFeaturesCol(SCALED).setPredictionCol(PREDICTION).fit(scaled)
-        return float(model.summary.trainingCost), model
+        return kmeans.setSolver("row").setFeaturesCol(SCALED).setPredictionCol(PREDICTION).fit(scaled)
 
-    tries = [(k, start) for k in numbers for start in range(config.clusters.starts)]
-    fitted = dict(zip(tries, pool.map(lambda one: fit(*one), tries), strict=True))
-    best = [min((fitted[k, start] for start in range(config.clusters.starts)), key=lambda one: one[0]) for k in numbers]
-    return [model for _, model in best]
+    tries = [(k, start) for k in numbers for start in starts]
+    with ThreadPoolExecutor(FITS_AT_A_TIME) as pool:
+        fitted = dict(zip(tries, pool.map(lambda one: fit(*one), tries), strict=True))
+    # What a model says of itself is asked in this thread: on Spark Connect other threads have no active session.
+    costs = {one: float(model.summary.trainingCost) for one, model in fitted.items()}
+    return [fitted[k, min(starts, key=lambda start: costs[k, start])] for k in numbers]
 
 
 def _candidate(steps: list[Transformer], model: KMeansModel, scaled: DataFrame) -> Candidate:
-    sizes = tuple(int(size) for size in model.summary.clusterSizes)
+    centres = len(model.clusterCenters())  # fewer than asked for where there are fewer different points
+    sizes = tuple(int(size) for size in model.summary.clusterSizes[:centres])
     evaluator = ClusteringEvaluator(featuresCol=SCALED, predictionCol=PREDICTION)
     silhouette = evaluator.evaluate(model.transform(scaled)) if sum(size > 0 for size in sizes) > 1 else None
     pipeline = PipelineModel(stages=[*steps, model])
@@ -121,5 +120,5 @@ def _without_empty_clusters(candidates: list[Candidate]) -> tuple[Candidate, ...
     full = tuple(candidate for candidate in candidates if all(candidate.sizes))
     if not full:
         tried = ", ".join(str(candidate.k) for candidate in candidates)
-        raise StageError(f"Every clustering tried (k = {tried}) left a cluster empty; declare smaller numbers of clusters.")
+        raise StageError(f"Every clustering tried (k = {tried}) left a cluster empty; declare fewer clusters.")
     return full

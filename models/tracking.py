@@ -43,7 +43,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Champion:
-    """The model that serves. ``definitions`` are frequency, monetary and purchases as they were declared for it."""
+    """The model that serves. ``definitions`` are frequency and monetary as they were declared for it."""
 
     version: str
     mlflow_run_id: str
@@ -54,4 +54,4 @@ class Champion:
 
 def definitions_of(config: SegmentsConfig) -> dict[str, Any]:
     """What the measures mean: a model only serves customers who are measured as those were that it was trained on."""
-    return config.model_dump(mode="json", include={"purchases", "frequency", "monetary"})
+    return config.model_dump(mode="json", include={"frequency", "monetary"})

@@ -133,9 +133,7 @@ def test_every_target_has_its_settings(bundle: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("target", ["dev", "prod"])
-def test_a_scheduled_run_is_judged_at_the_time_that_the_target_s_settings_say(
-    bundle: dict[str, Any], target: str
-) -> None:
+def test_a_scheduled_run_is_judged_at_the_time_that_the_target_s_settings_say(bundle: dict[str, Any], target: str) -> None:
     assert values_for(bundle, target)["as_of"] == read_yaml(f"conf/env/{target}.yml")["as_of"]
 
 

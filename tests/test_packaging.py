@@ -42,9 +42,7 @@ def test_an_archive_holds_every_module_and_every_yaml_file_and_nothing_else(buil
 def test_the_zip_runs_as_it_is_with_the_configuration_in_it(built: list[Path]) -> None:
     code = "from conf import project; print(project.__file__); print(project.load_project().settings.landing)"
     command = [sys.executable, "-c", code]
-    shown = subprocess.run(
-        command, env={"PYTHONPATH": str(built[1])}, cwd="/", check=False, capture_output=True, text=True
-    )
+    shown = subprocess.run(command, env={"PYTHONPATH": str(built[1])}, cwd="/", check=False, capture_output=True, text=True)
     assert (shown.stdout.splitlines(), shown.stderr) == ([f"{built[1]}/conf/project.py", "./landing"], "")
 
 
@@ -64,8 +62,7 @@ def test_the_local_extra_pins_the_versions_that_were_tested_together(project: Di
 
 def test_the_compat_extra_differs_from_the_local_one_in_spark_and_delta_alone(project: Distribution) -> None:
     local, compat = (
-        {need for need in project.extras_require[extra] if names([need]).isdisjoint(ENGINE)}
-        for extra in ("local", "compat")
+        {need for need in project.extras_require[extra] if names([need]).isdisjoint(ENGINE)} for extra in ("local", "compat")
     )
     assert compat == local
 

@@ -16,9 +16,7 @@ def score_rfm(activity: DataFrame, identities: DataFrame, segments: SegmentsConf
     Recency is kept as ``last_purchase_at``: the days since then are derived where they are read, so that a quiet day
     rewrites nobody. Money is decimal(18,2), rounded half up where it is a mean.
     """
-    days = activity.where(F.col("purchases") > 0).join(
-        identities.select("identifier_id", "profile_id"), "identifier_id", "inner"
-    )
+    days = activity.where(F.col("purchases") > 0).join(identities.select("identifier_id", "profile_id"), "identifier_id", "inner")
     totals = days.groupBy("profile_id").agg(
         F.min("first_purchase_at").alias("first_purchase_at"),
         F.max("last_purchase_at").alias("last_purchase_at"),

@@ -56,18 +56,16 @@ class Table:
 
     @property
     def column_names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
         return tuple(column.name for column in self.columns)
 
     @property
     def schema(self) -> T.StructType:
-        return T.StructType(
-            [T.StructField(c.name, c.type, c.nullable, {"comment": c.comment}) for c in self.columns]
-        )
+        """The columns as Spark's schema, with their comments."""
+        return T.StructType([T.StructField(c.name, c.type, c.nullable, {"comment": c.comment}) for c in self.columns])
 
     @property
     def statistics_columns(self) -> tuple[str, ...]:
         """Columns whose minimum and maximum Delta may write down: atomic, and not direct personal data."""
         complex_types = (T.ArrayType, T.MapType, T.StructType, T.BinaryType, T.BooleanType)
-        return tuple(
-            c.name for c in self.columns if c.personal != "direct" and not isinstance(c.type, complex_types)
-        )
+        return tuple(c.name for c in self.columns if c.personal != "direct" and not isinstance(c.type, complex_types))

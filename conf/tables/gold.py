@@ -42,7 +42,12 @@ SEGMENT_ASSIGNMENTS = Table(
         Column("model_version", STRING, "Version of the registered model that assigned it", "none", False),
         Column("distance", T.DoubleType(), "Distance to the centre of its cluster, in scaled features", "indirect"),
         Column("reason", STRING, "first, customer moved, model changed", "none"),
-        Column("closed_because", STRING, "Why the row closed: moved, model changed, no purchases, merged away; null while current", "none"),
+        Column(
+            "closed_because",
+            STRING,
+            "moved, model changed, no purchases or merged away; null while current",
+            "none",
+        ),
     ),
     keys=("profile_id", "valid_from", "model_version"),
     cluster_by=("profile_id",),

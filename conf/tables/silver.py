@@ -28,7 +28,12 @@ _ORIGIN = (
 )
 _IDENTITY = (
     Column("identifiers", IDENTIFIERS, "Identifiers it carries, strongest first; blocked ones with their reason", "direct"),
-    Column("primary_identifier_id", STRING, "Strongest identifier it carries: whom it is about; null for nobody", "indirect"),
+    Column(
+        "primary_identifier_id",
+        STRING,
+        "Strongest identifier it carries: whom it is about; null for nobody",
+        "indirect",
+    ),
 )
 
 EVENTS = Table(
@@ -100,7 +105,12 @@ IDENTITY_LINKS = Table(
         Column("last_seen", TIME, "Last time they were seen together (UTC)", "indirect"),
         Column("times", LONG, "How many rows show it", "none"),
         Column("sources", T.ArrayType(STRING), "Sources that show it, sorted", "none"),
-        Column("severed", STRING, "Why the link is not followed (limit:…, hub, expired, unlinked); null where it is", "none"),
+        Column(
+            "severed",
+            STRING,
+            "Why the link is not followed (limit:…, hub, expired, unlinked); null where it is",
+            "none",
+        ),
     ),
     keys=("identifier_id", "other_identifier_id"),
     cluster_by=("identifier_id",),
@@ -186,9 +196,7 @@ def attribute_columns(profile: ProfileConfig) -> tuple[Column, ...]:
 def profile_attributes_table(profile: ProfileConfig) -> Table:
     """``silver.profile_attributes``: the declared attributes, and for each where its value came from."""
     provenance = T.ArrayType(
-        T.StructType(
-            [T.StructField("attribute", STRING), T.StructField("source", STRING), T.StructField("observed_at", TIME)]
-        )
+        T.StructType([T.StructField("attribute", STRING), T.StructField("source", STRING), T.StructField("observed_at", TIME)])
     )
     return Table(
         name="silver.profile_attributes",

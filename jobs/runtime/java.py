@@ -18,7 +18,7 @@ from pathlib import Path
 from conf.errors import C360Error
 
 HOME = Path(sys.prefix) / "share" / "lakehouse-c360"
-_TRUST_PASSWORD = "changeit"  # Java's customary word for a store that holds no secrets
+_TRUST_PASSWORD = "changeit"  # noqa: S105 - Java's customary word for a store that holds no secrets
 _LOG4J = """\
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
@@ -61,7 +61,8 @@ def delta_jars() -> list[Path]:
 
 def _java_home_without_vector_module(runtime: Path) -> Path:
     """A JAVA_HOME whose ``java`` drops one flag: the runtime is built without ``jdk.incubator.vector``, which Spark's
-    launcher asks for and which Spark runs well without."""
+    launcher asks for and which Spark runs well without.
+    """
     script = (
         "#!/bin/sh\n"
         'for argument; do shift; [ "$argument" = "--add-modules=jdk.incubator.vector" ] || set -- "$@" "$argument"; done\n'
@@ -159,9 +160,7 @@ def _trust_options(scratch: Path) -> str:
         certificates = x509.load_pem_x509_certificates(Path(bundle).read_bytes())
     entries = [pkcs12.PKCS12Certificate(c, str(number).encode()) for number, c in enumerate(certificates)]
     store = scratch / "trust.p12"
-    store.write_bytes(
-        pkcs12.serialize_java_truststore(entries, BestAvailableEncryption(_TRUST_PASSWORD.encode()))
-    )
+    store.write_bytes(pkcs12.serialize_java_truststore(entries, BestAvailableEncryption(_TRUST_PASSWORD.encode())))
     return (
         f"-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStoreType=PKCS12 "
         f"-Djavax.net.ssl.trustStorePassword={_TRUST_PASSWORD}"

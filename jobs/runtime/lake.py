@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from conf.errors import LakeError
@@ -23,7 +24,7 @@ from conf.settings import Settings
 from conf.tables.contract import Table
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 
@@ -84,7 +85,7 @@ def version_of(spark: SparkSession | None, lake: Lake, name: str) -> int:
     if path is not None:
         from deltalake import DeltaTable
 
-        return int(DeltaTable(str(path), without_files=True).version())
+        return int(DeltaTable(str(path)).version())
     assert spark is not None
     history = spark.sql(f"DESCRIBE HISTORY {table_name(lake, name)} LIMIT 1").select("version").collect()
     return int(history[0][0])
@@ -95,24 +96,22 @@ def read_rows(spark: SparkSession | None, lake: Lake, table: Table) -> list[dict
     return fetch(spark, lake, table.name, table.column_names).to_pylist()
 
 
-def fetch(
-    spark: SparkSession | None, lake: Lake, name: str, columns: tuple[str, ...], where: str = "true"
-) -> pyarrow.Table:
+def fetch(spark: SparkSession | None, lake: Lake, name: str, columns: tuple[str, ...], where: str = "true") -> pa.Table:
     """Columns of a table as Arrow, without a JVM for a lake on this machine; no rows where it does not exist.
 
     ``where`` is SQL that both engines read. Times come as UTC.
     """
-    import pyarrow
+    import pyarrow as pa
 
     chosen = ", ".join(columns)
     if not exists(spark, lake, name):
-        return pyarrow.table({column: [] for column in columns})
+        return pa.table({column: [] for column in columns})
     path = local_path(lake, name)
     if path is not None:
         from deltalake import DeltaTable, QueryBuilder
 
         query = QueryBuilder().register("t", DeltaTable(str(path)))
-        return pyarrow.table(query.execute(f"select {chosen} from t where {where}"))
+        return pa.table(query.execute(f"select {chosen} from t where {where}"))
     assert spark is not None
     return spark.table(table_name(lake, name)).where(where).select(*columns).toArrow()
 
@@ -124,7 +123,8 @@ def read(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
 
 def changed_rows(spark: SparkSession, lake: Lake, name: str, after: int, upto: int) -> DataFrame | None:
     """Rows of the change feed with ``after < version <= upto``, images before and after included; None where nothing
-    changed between the two."""
+    changed between the two.
+    """
     if upto <= after:
         return None
     feed = spark.read.option("readChangeFeed", "true")
@@ -187,62 +187,75 @@ def merge(
     *,
     scope: DataFrame | None = None,
     scope_keys: tuple[str, ...] = (),
-    update_when: str = "",
+    update_when: str = "true",
     insert_only: bool = False,
     delete_missing: bool = True,
 ) -> dict[str, int]:
-    """Makes the table hold ``rows``, writing only what differs, and says how many rows that were.
+    """Makes the table hold ``rows``, writing only what differs, and says how many rows that were. No difference, no commit.
 
     ``rows`` has one row per key. Without ``scope`` they are the whole table, and rows of other keys are deleted; with
     it, they are all rows whose ``scope_keys`` are in ``scope``, and only such rows are deleted where they are missing.
-    ``update_when`` (over ``s`` and ``t``) narrows which matched rows may be replaced. ``insert_only`` and
-    ``delete_missing=False`` leave matched or missing rows alone.
+    ``update_when`` (over ``s``, what arrives, and ``t``, what is there) narrows which rows may be replaced.
+    ``insert_only`` and ``delete_missing=False`` leave rows alone that are there, or that are missing.
     """
     if version_of(spark, lake, table.name) <= 0:  # not made yet, or made by a run that was killed before it wrote
         ensure_table(spark, lake, table)
         append(lake, table, rows)
         return {"inserted": count_rows(spark, lake, table.name), "updated": 0, "deleted": 0}
     ensure_table(spark, lake, table)
-    target = table_name(lake, table.name)
     rows = rows.select(*(f"`{name}`" for name in table.column_names))
-    matched, missing = "", ""
-    if not insert_only:
-        condition = _differs(table) + (f" AND ({update_when})" if update_when else "")
-        matched = f" WHEN MATCHED AND {condition} THEN UPDATE SET *"
-    if delete_missing and not insert_only:
-        if scope is None:
-            missing = " WHEN NOT MATCHED BY SOURCE THEN DELETE"
-        else:
-            rows, matched = _with_deletions(spark, lake, table, rows, scope, scope_keys, matched)
-    insertable = "s.`_deleted` IS NULL" if "_deleted" in rows.columns else "true"
+    held = read(spark, lake, table)
+    if insert_only:
+        changes = rows.join(held.select(*table.keys), list(table.keys), "left_anti").withColumn("_change", F.lit("inserted"))
+    else:
+        if scope is not None:
+            held = held.join(F.broadcast(scope.select(*scope_keys).distinct()), list(scope_keys), "left_semi")
+        if not delete_missing or (scope is not None and set(scope_keys) != set(table.keys)):
+            # What arrives may have keys outside the scope; it has to meet what is there under them.
+            found = read(spark, lake, table).join(F.broadcast(rows.select(*table.keys)), list(table.keys), "left_semi")
+            held = found if not delete_missing else held.unionByName(found).dropDuplicates(list(table.keys))
+        changes = _changes(table, rows, held, update_when, delete_missing)
+    changes = scratch(spark, lake, f"changes_{table.name.replace('.', '_')}", changes)
+    counts = {"inserted": 0, "updated": 0, "deleted": 0}
+    counts.update({row["_change"]: row["count"] for row in changes.groupBy("_change").count().collect()})
+    if counts["updated"] + counts["deleted"]:
+        _write_changes(spark, lake, table, changes)
+    elif counts["inserted"]:
+        append(lake, table, changes)
+    return counts
+
+
+def _changes(table: Table, rows: DataFrame, held: DataFrame, update_when: str, delete_missing: bool) -> DataFrame:
+    """What has to be written: each row as it is to be, with ``_change``: inserted, updated or deleted."""
+    s = rows.withColumn("_arrives", F.lit(True)).alias("s")
+    t = held.withColumn("_is_there", F.lit(True)).alias("t")
+    on = [F.col(f"s.`{key}`") == F.col(f"t.`{key}`") for key in table.keys]
+    change = (
+        F.when(F.col("t._is_there").isNull(), "inserted")
+        .when(F.col("s._arrives").isNull(), "deleted" if delete_missing else None)
+        .when(F.expr(f"{_differs(table)} AND {update_when}"), "updated")
+    )
+    joined = s.join(t, on, "full").withColumn("_change", change).where(F.col("_change").isNotNull())
+    is_deleted = F.col("_change") == "deleted"
+    columns = [
+        F.when(is_deleted, F.col(f"t.`{name}`")).otherwise(F.col(f"s.`{name}`")).alias(name) for name in table.column_names
+    ]
+    return joined.select(*columns, "_change")
+
+
+def _write_changes(spark: SparkSession, lake: Lake, table: Table, changes: DataFrame) -> None:
+    view = f"c360_changes_of_{table.name.replace('.', '_')}"
+    changes.createOrReplaceTempView(view)
     columns = ", ".join(f"`{name}`" for name in table.column_names)
     values = ", ".join(f"s.`{name}`" for name in table.column_names)
-    matched = matched.replace("UPDATE SET *", "UPDATE SET " + ", ".join(f"`{n}` = s.`{n}`" for n in table.column_names))
-    view = f"c360_rows_of_{table.name.replace('.', '_')}"
-    rows.createOrReplaceTempView(view)
+    sets = ", ".join(f"`{name}` = s.`{name}`" for name in table.column_names)
     on = " AND ".join(f"t.`{key}` = s.`{key}`" for key in table.keys)
-    result = spark.sql(
-        f"MERGE INTO {target} t USING {view} s ON {on}{matched} "
-        f"WHEN NOT MATCHED AND {insertable} THEN INSERT ({columns}) VALUES ({values}){missing}"
-    ).collect()[0]
+    spark.sql(
+        f"MERGE INTO {table_name(lake, table.name)} t USING {view} s ON {on} "
+        f"WHEN MATCHED AND s._change = 'deleted' THEN DELETE WHEN MATCHED THEN UPDATE SET {sets} "
+        f"WHEN NOT MATCHED AND s._change = 'inserted' THEN INSERT ({columns}) VALUES ({values})"
+    )
     spark.catalog.dropTempView(view)
-    return {
-        "inserted": int(result["num_inserted_rows"]),
-        "updated": int(result["num_updated_rows"]),
-        "deleted": int(result["num_deleted_rows"]),
-    }
-
-
-def _with_deletions(
-    spark: SparkSession, lake: Lake, table: Table, rows: DataFrame, scope: DataFrame, keys: tuple[str, ...], matched: str
-) -> tuple[DataFrame, str]:
-    """Adds the rows of the scope that the table has and ``rows`` has not, marked for deletion."""
-    from pyspark.sql import functions as F
-
-    held = read(spark, lake, table).join(F.broadcast(scope.select(*keys)), list(keys), "left_semi")
-    gone = held.join(rows.select(*table.keys), list(table.keys), "left_anti").withColumn("_deleted", F.lit(True))
-    both = rows.withColumn("_deleted", F.lit(None).cast("boolean")).unionByName(gone)
-    return both, f" WHEN MATCHED AND s.`_deleted` THEN DELETE{matched}"
 
 
 def _differs(table: Table) -> str:
@@ -264,14 +277,20 @@ def scratch(spark: SparkSession, lake: Lake, name: str, rows: DataFrame) -> Data
         rows.write.mode("overwrite").parquet(path)
         return spark.read.schema(rows.schema).parquet(path)
     table = table_name(lake, f"ops.scratch_{name}")
-    rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").saveAsTable(table)
+    # Without statistics: these rows may be personal, and statistics would spell them into the log.
+    writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    writer.option("delta.dataSkippingNumIndexedCols", "0").saveAsTable(table)
     return spark.table(table)
 
 
-def clear_scratch(lake: Lake) -> None:
-    """Removes what runs left in the lake's scratch folder."""
+def clear_scratch(session: Callable[[], SparkSession], lake: Lake) -> None:
+    """Removes what runs left behind: in the lake's scratch folder, or as tables of its catalogue."""
     if lake.local_root is not None:
         shutil.rmtree(lake.local_root / "_scratch", ignore_errors=True)
+    elif lake.catalog is not None:
+        schema = f"`{lake.catalog}`.`{lake.schema_prefix}ops`"
+        for row in session().sql(f"SHOW TABLES IN {schema} LIKE 'scratch_*'").collect():
+            session().sql(f"DROP TABLE IF EXISTS {schema}.`{row['tableName']}`")
 
 
 def union(frames: list[DataFrame]) -> DataFrame:
@@ -280,4 +299,5 @@ def union(frames: list[DataFrame]) -> DataFrame:
 
 
 def to_json(values: Mapping[str, Any]) -> str:
+    """Counts or versions as ``ops`` tables keep them: equal values give equal text."""
     return json.dumps(dict(values), sort_keys=True, default=str)

@@ -33,6 +33,7 @@ class LandedFile:
 
     @property
     def key(self) -> FileKey:
+        """What ``ops.files`` knows it by."""
         return (self.source, self.path, self.bytes, self.modified_at)
 
 
@@ -46,6 +47,7 @@ class Delivery:
     headers: dict[tuple[str, ...], tuple[str, ...]]
 
     def paths(self) -> list[str]:
+        """The paths of all files that hold something."""
         return [f"{self.root}/{file.path}" for file in self.files if file.bytes > 0]
 
 
@@ -124,9 +126,7 @@ def _list_files(filesystem: Any, base: str, source: Source) -> list[LandedFile]:
     return sorted(files, key=lambda file: file.path)
 
 
-def _headers(
-    filesystem: Any, base: str, source: Source, files: tuple[LandedFile, ...]
-) -> dict[tuple[str, ...], tuple[str, ...]]:
+def _headers(filesystem: Any, base: str, source: Source, files: tuple[LandedFile, ...]) -> dict[tuple[str, ...], tuple[str, ...]]:
     grouped: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for file in files:
         if file.bytes > 0:
@@ -187,9 +187,7 @@ def _with_columns(frame: DataFrame, columns: list[str]) -> DataFrame:
     from pyspark.sql import functions as F
 
     present = set(frame.columns)
-    return frame.select(
-        *(F.col(f"`{n}`") if n in present else F.lit(None).cast("string").alias(n) for n in columns)
-    )
+    return frame.select(*(F.col(f"`{n}`") if n in present else F.lit(None).cast("string").alias(n) for n in columns))
 
 
 def _moment(moment: datetime) -> Any:

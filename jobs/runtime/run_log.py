@@ -43,6 +43,7 @@ class RunLog:
     """The "now" that a run's first recorded stage fixed, by run id: its later stages have the same."""
 
     def last_done(self, stage: str) -> StageRecord | None:
+        """The stage's last finished record; None where it never finished."""
         return self.last.get(stage)
 
 

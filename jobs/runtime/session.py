@@ -6,9 +6,13 @@ import os
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from conf.errors import C360Error
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -22,7 +26,6 @@ LOCAL_CONFIGURATION = {
     "spark.sql.files.openCostInBytes": "262144",  # many small files a day: pack more of them into a task
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.sql.ui.retainedExecutions": "10",
@@ -47,7 +50,8 @@ SESSION_CONFIGURATION = {
 @cache
 def get_session(name: str = "lakehouse-c360") -> SparkSession:
     """The session of this process: the Databricks runtime's, the Connect server's (``SPARK_REMOTE``), the submitted one
-    (``spark-submit``), or else a local one with Delta."""
+    (``spark-submit``), or else a local one with Delta.
+    """
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName(name)
@@ -56,7 +60,9 @@ def get_session(name: str = "lakehouse-c360") -> SparkSession:
     elif os.environ.get("SPARK_REMOTE"):
         spark = builder.getOrCreate()
         _ship_packages(spark)
-    elif "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit started this process
+    elif "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit started this process; its own settings win
+        for key, value in DELTA_CONFIGURATION.items():
+            builder = builder.config(key, value)
         spark = builder.getOrCreate()
     else:
         spark = _local_session(builder)
@@ -69,6 +75,8 @@ def _local_session(builder: SparkSession.Builder) -> SparkSession:
     from jobs.runtime.java import delta_jars, log_configuration, provide_java
 
     provide_java()
+    # Python workers are processes of their own: they run this Python and find this code, installed or not.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_code_root()), os.environ.get("PYTHONPATH"))))
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     jars = ":".join(str(jar) for jar in delta_jars())
@@ -81,12 +89,42 @@ def _local_session(builder: SparkSession.Builder) -> SparkSession:
         builder = builder.config(key, value)
     for setting in filter(None, os.environ.get("C360_SPARK_CONF", "").split(",")):  # key=value,key=value
         builder = builder.config(*setting.split("=", 1))
-    return builder.getOrCreate()
+    with _java_messages_in_a_file() as log:
+        try:
+            return builder.getOrCreate()
+        except Exception as error:
+            raise C360Error(f"Spark did not start ({type(error).__name__}). Java said: {_last_lines(log)}") from error
+
+
+@contextmanager
+def _java_messages_in_a_file() -> Iterator[Path]:
+    """The JVM started meanwhile writes its messages to a file: the console is for people, and what goes wrong in Spark
+    reaches them as an error of Python's.
+    """
+    descriptor, name = tempfile.mkstemp(prefix="c360-java-", suffix=".log")
+    sys.stderr.flush()
+    console = os.dup(2)
+    os.dup2(descriptor, 2)
+    try:
+        yield Path(name)
+    finally:
+        sys.stderr.flush()
+        os.dup2(console, 2)
+        os.close(console)
+        os.close(descriptor)
+
+
+def _last_lines(log: Path) -> str:
+    return " | ".join(log.read_text(errors="replace").splitlines()[-5:]) or "nothing"
+
+
+def _code_root() -> Path:
+    return Path(__file__).parents[2]
 
 
 def _ship_packages(spark: SparkSession) -> None:
     """Sends this code to the server, whose Python workers run the functions that are not SQL."""
-    root = Path(__file__).parents[2]
+    root = _code_root()
     if root.is_file():  # the code runs from a zip already
         spark.addArtifacts(str(root), pyfile=True)
         return

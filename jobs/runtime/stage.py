@@ -47,6 +47,7 @@ class Run:
 
     @property
     def spark(self) -> SparkSession:
+        """The session, made at the first call."""
         return self.session()
 
     def session_if_needed(self) -> SparkSession | None:
@@ -124,9 +125,7 @@ def run_stage(run: Run, stage: Stage) -> Outcome:
     return Outcome(stage.name, True, why, time.monotonic() - clock, counts)
 
 
-def _reason(
-    run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str, Any], fingerprint: str
-) -> tuple[str, bool]:
+def _reason(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str, Any], fingerprint: str) -> tuple[str, bool]:
     """Why the stage has to run ('' where it has not), and whether for all keys."""
     day, last_day = (moment and moment.date() for moment in (run.as_of, last.as_of if last else None))
     if stage.uses_as_of and day and last_day and day < last_day:
@@ -135,21 +134,23 @@ def _reason(
         return "nothing: its inputs are not there yet", False
     if last is None:
         return "first build", True
-    if run.full_refresh:
-        return "full refresh", True
-    if last.fingerprint != fingerprint:
-        return "configuration changed", True
     changed = sorted(name for name, version in inputs.items() if last.inputs.get(name) != version)
-    if any(name not in stage.reads for name in changed):
-        return f"{', '.join(name for name in changed if name not in stage.reads)} changed", True
-    if stage.uses_as_of and day != last_day:
-        return "as_of moved", True
+    other = [name for name in changed if name not in stage.reads]
+    restored = [name for name in changed if name in stage.reads and inputs[name] < int(last.inputs.get(name, -1))]
+    reasons_for_everything = {
+        "full refresh": run.full_refresh,
+        "configuration changed": last.fingerprint != fingerprint,
+        f"{', '.join(other)} changed": bool(other),
+        f"{', '.join(restored)} restored": bool(restored),
+        "as_of moved": stage.uses_as_of and day != last_day,
+    }
+    why = next((reason for reason, holds in reasons_for_everything.items() if holds), "")
+    if why:
+        return why, True
     return ("changes in " + ", ".join(changed), False) if changed else ("", False)
 
 
-def _run_body(
-    run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str, Any], everything: bool
-) -> dict[str, Any]:
+def _run_body(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str, Any], everything: bool) -> dict[str, Any]:
     if everything or last is None:
         return stage.body(run, Changes(everything=True))
     try:
@@ -185,7 +186,14 @@ def _hold(run: Run, stage: str, keys: DataFrame) -> tuple[DataFrame, int]:
 def _is_lost_feed(error: Exception) -> bool:
     """Whether the error says that files or versions of a change feed are gone (VACUUM, expired log, feed switched off)."""
     text = str(error)
-    signs = ("DELTA_CHANGE_DATA", "DELTA_MISSING_CHANGE_DATA", "DELTA_CDC", "FileNotFound", "FILE_NOT_EXIST", "VERSION")
+    signs = (
+        "DELTA_CHANGE_DATA",
+        "DELTA_MISSING_CHANGE_DATA",
+        "DELTA_CDC",
+        "DELTA_VERSION",
+        "FILE_NOT_EXIST",
+        "FileNotFound",
+    )
     return any(sign in text for sign in signs)
 
 

@@ -145,9 +145,7 @@ def _cards(slot: int, known_from: int | None, chance: Random, seed: int) -> Time
     return ((0, first), (day, second))
 
 
-def _contact(
-    values: tuple[str, str], placeholders: tuple[str, ...], since: int, chance: Random
-) -> Timeline[str | None]:
+def _contact(values: tuple[str, str], placeholders: tuple[str, ...], since: int, chance: Random) -> Timeline[str | None]:
     """An e-mail or phone: mostly real from the start, sometimes missing or a placeholder; some change later."""
     kind, changes, placeholder = chance.random(), chance.random(), chance.choice(placeholders)
     day = chance.randint(min(since + 3, DAYS - 1), DAYS - 1)

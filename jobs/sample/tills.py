@@ -80,9 +80,7 @@ def _slots(household_ids: pd.Series[int], households: Sequence[Household]) -> np
     return slot_of[household_ids.to_numpy()]
 
 
-def _card_sightings(
-    day: np.ndarray, slots: np.ndarray, second: np.ndarray, households: Sequence[Household]
-) -> list[Sighting]:
+def _card_sightings(day: np.ndarray, slots: np.ndarray, second: np.ndarray, households: Sequence[Household]) -> list[Sighting]:
     """The first day on which each card was scanned."""
     scanned = pd.DataFrame({"slot": slots, "second": second.astype(int), "day": day})
     first = scanned.groupby(["slot", "second"])["day"].min().reset_index()
@@ -96,10 +94,7 @@ def _card_sightings(
 def _cards(lines: pd.DataFrame, slots: np.ndarray, second: np.ndarray, households: Sequence[Household]) -> pa.Array:
     """The card as the till printed it. All lines of a basket spell it alike, and a repeated line as the first time."""
     spellings = [
-        spelling
-        for which in (0, -1)
-        for household in households
-        for spelling in card_variants(household.cards[which][1])
+        spelling for which in (0, -1) for household in households for spelling in card_variants(household.cards[which][1])
     ]
     mixed = (lines["basket_id"].to_numpy().astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
     choice = (mixed % np.uint64(_UNTIDY_OF)).astype(np.int64)

@@ -79,9 +79,7 @@ def _state_to_continue(landing: Path, days: int | None, households: int | None, 
 def _refuse_other_files(landing: Path) -> None:
     for source in SOURCES:
         if any((landing / source).glob("[!.]*")):
-            raise BadInputError(
-                f"{landing / source} holds files that no sample wrote. Write the sample into an empty folder."
-            )
+            raise BadInputError(f"{landing / source} holds files that no sample wrote. Write the sample into an empty folder.")
 
 
 def _feeds(state: SampleState, batch: range) -> Sequence[Feed]:

@@ -37,7 +37,7 @@ COHORTS = {
     "Win-back": Cohort(70, ago=(80, 120), active=(200, 240), days=(45, 60), spend=(30, 40)),
     "Occasional": Cohort(150, ago=(15, 50), active=(250, 300), days=(6, 10), spend=(15, 25)),
     "New": Cohort(60, ago=(2, 15), active=(5, 30), days=(2, 3), spend=(15, 30)),
-    "Dormant": Cohort(110, ago=(200, 330), active=(0, 20), days=(1, 2), spend=(10, 20)),
+    "Dormant": Cohort(110, ago=(200, 330), active=(0, 0), days=(1, 1), spend=(10, 20)),
 }
 
 

@@ -5,7 +5,7 @@ from pyspark.sql import SparkSession
 
 from models.assign import assign_clusters, assign_segments
 from models.features import segment_features
-from models.fit import build_pipeline, fit_candidates
+from models.fit import choose, fit_candidates
 from models.naming import name_segments
 from models.profiles import profile_clusters
 from tests.models.cohorts import AS_OF, default_config, rfm_frame, rfm_row
@@ -17,8 +17,7 @@ def test_the_distance_is_that_to_the_own_centre_in_scaled_features(spark: SparkS
     rows = [rfm_row(str(ago), ago, 0, 1, 5) for ago in (0, 2, 100, 102)]
     config = default_config(features=ONE_FEATURE, clusters={"k": [2], "starts": 2})
     features = segment_features(rfm_frame(spark, rows), AS_OF)
-    fitted = fit_candidates(features, config)
-    model = build_pipeline(fitted, fitted.choose(), features)
+    model = choose(fit_candidates(features, config)).model
     names = name_segments(profile_clusters(assign_clusters(features, model)), config)
     assigned = assign_segments(features, model, names)
     spread = (sum((ago - 51) ** 2 for ago in (0, 2, 100, 102)) / 3) ** 0.5

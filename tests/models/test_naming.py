@@ -97,9 +97,7 @@ def test_neither_the_order_nor_the_numbers_of_clusters_decide_a_name() -> None:
     expected = _names(*clusters)
     for seed in range(5):
         numbers = random.Random(seed).sample(range(6), 6)
-        moved = [
-            ClusterProfile(numbers[c.cluster], c.customers, c.medians, c.positions, c.overall) for c in clusters[::-1]
-        ]
+        moved = [ClusterProfile(numbers[c.cluster], c.customers, c.medians, c.positions, c.overall) for c in clusters[::-1]]
         assert _names(*moved) == {numbers[cluster]: name for cluster, name in expected.items()}
 
 

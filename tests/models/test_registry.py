@@ -10,12 +10,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 
 from models.assign import assign_clusters, assign_segments
 from models.features import segment_features
-from models.fit import Fitted, build_pipeline, fit_candidates
+from models.fit import Candidate, choose, fit_candidates
 from models.naming import SegmentNames, name_segments
 from models.profiles import profile_clusters
 from models.registry import champion_version, close_stale_runs, load_champion, log_training
@@ -31,8 +30,8 @@ class Logged:
 
     tracking: Tracking
     features: DataFrame
-    fitted: Fitted
-    model: PipelineModel
+    candidates: tuple[Candidate, ...]
+    chosen: Candidate
     names: SegmentNames
     version: str
     scratch: Path
@@ -42,16 +41,15 @@ class Logged:
 def logged(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
     folder = tmp_path_factory.mktemp("mlflow")
     tracking = Tracking(f"sqlite:///{folder}/mlflow.db", "lakehouse-c360", "c360_segments")
-    config = default_config()
+    config = default_config(clusters={"k": [5, 6], "seed": 1, "starts": 1})
     features = segment_features(rfm_frame(spark, cohort_rows()), AS_OF)
-    fitted = fit_candidates(features, config)
-    chosen = fitted.choose()
-    model = build_pipeline(fitted, chosen, features)
-    names = name_segments(profile_clusters(assign_clusters(features, model)), config)
+    candidates = fit_candidates(features, config)
+    chosen = choose(candidates)
+    names = name_segments(profile_clusters(assign_clusters(features, chosen.model)), config)
     training = Training("a-lake", "run-1", AS_OF, {"gold.rfm": 3}, "0.1.0", config)
     scratch = folder / "scratch"
-    version = log_training(tracking, training, fitted.candidates, chosen, model, names, str(scratch))
-    yield Logged(tracking, features, fitted, model, names, version, scratch)
+    version = log_training(tracking, training, candidates, chosen, chosen.model, names, str(scratch))
+    yield Logged(tracking, features, candidates, chosen, names, version, scratch)
     import mlflow
 
     mlflow.set_tracking_uri(None)
@@ -62,7 +60,7 @@ def test_serving_gives_the_training_labels_through_save_and_load(logged: Logged)
     champion = load_champion(logged.tracking, str(logged.scratch))
     assert champion is not None
     assert champion.names == logged.names
-    trained = assign_segments(logged.features, logged.model, logged.names).orderBy("profile_id").collect()
+    trained = assign_segments(logged.features, logged.chosen.model, logged.names).orderBy("profile_id").collect()
     served = assign_segments(logged.features, champion.model, champion.names).orderBy("profile_id").collect()
     assert served == trained
 
@@ -73,16 +71,14 @@ def test_the_run_holds_parameters_metrics_plots_and_names(logged: Logged) -> Non
     client = mlflow.MlflowClient()
     version = client.get_model_version_by_alias("c360_segments", "champion")
     run = client.get_run(version.run_id)
-    chosen = logged.fitted.choose()
+    chosen = logged.chosen
     assert run.info.status == "FINISHED"
     assert run.data.tags["c360.lake"] == "a-lake"
     assert run.data.params["version.gold.rfm"] == "3"
     assert run.data.params["chosen_k"] == str(chosen.k)
-    assert {f"silhouette_k{k}" for k in (5, 6, 7, 8)} <= set(run.data.metrics)
+    assert {f"silhouette_k{k}" for k in (5, 6)} <= set(run.data.metrics)
     assert run.data.metrics["silhouette"] == pytest.approx(chosen.silhouette)
-    assert {"segments.json", "configuration.json", "plots"} <= {
-        file.path for file in client.list_artifacts(run.info.run_id)
-    }
+    assert {"segments.json", "configuration.json", "plots"} <= {file.path for file in client.list_artifacts(run.info.run_id)}
     plots = {file.path for file in client.list_artifacts(run.info.run_id, "plots")}
     assert plots == {"plots/sizes.png", "plots/centres.png"}
     assert mlflow.models.get_model_info(f"models:/c360_segments/{version.version}").signature is not None
@@ -148,9 +144,7 @@ def test_a_run_whose_process_was_killed_is_closed_and_others_stay_open(logged: L
         client.set_terminated(run)
 
 
-def test_a_failed_logging_leaves_no_open_run_and_no_new_champion(
-    logged: Logged, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_logging_leaves_no_open_run_and_no_new_champion(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     def fail(*_: object) -> str:
@@ -158,9 +152,9 @@ def test_a_failed_logging_leaves_no_open_run_and_no_new_champion(
 
     monkeypatch.setattr("models.registry._log_model", fail)
     training = Training("a-lake", "run-2", AS_OF, {"gold.rfm": 4}, "0.1.0", default_config())
-    chosen = logged.fitted.choose()
+    chosen = logged.chosen
     with pytest.raises(RuntimeError, match="disk is full"):
-        log_training(logged.tracking, training, logged.fitted.candidates, chosen, logged.model, logged.names, "unused")
+        log_training(logged.tracking, training, logged.candidates, chosen, chosen.model, logged.names, "unused")
     experiment = mlflow.get_experiment_by_name("lakehouse-c360").experiment_id
     assert mlflow.MlflowClient().search_runs([experiment], "attributes.status = 'RUNNING'") == []
     assert champion_version(logged.tracking) == logged.version

@@ -219,6 +219,4 @@ def _with_severed(links: pd.DataFrame, fate: Codes, rules: ResolutionRules) -> p
 
 def _no_identities() -> pd.DataFrame:
     times = _times(np.empty(0, np.int64))
-    return pd.DataFrame(
-        {name: times if name.endswith("_seen") else pd.Series(dtype=object) for name in IDENTITY_COLUMNS}
-    )
+    return pd.DataFrame({name: times if name.endswith("_seen") else pd.Series(dtype=object) for name in IDENTITY_COLUMNS})

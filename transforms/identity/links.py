@@ -23,9 +23,7 @@ def sightings(rows: DataFrame) -> DataFrame:
     """
     usable = F.filter("identifiers", lambda identifier: identifier["blocked"].isNull())
     shown = rows.select("seen_at", "source", usable.alias("usable"))
-    pairs = shown.select(
-        "seen_at", "source", F.get("usable", F.lit(0)).alias("primary"), F.explode("usable").alias("other")
-    )
+    pairs = shown.select("seen_at", "source", F.get("usable", F.lit(0)).alias("primary"), F.explode("usable").alias("other"))
     return pairs.select(
         F.col("primary.identifier_id").alias("identifier_id"),
         F.col("primary.namespace").alias("namespace"),

@@ -117,9 +117,7 @@ def _identifiers_of(namespace: Namespace, values: list[Column], config: Identity
 def _identifier(namespace: Namespace, raw: Column, config: IdentityConfig, salt: Column) -> Column:
     value = normalise_identifier(raw, namespace)
     blocked = blocked_reason(value, namespace, config)
-    if (
-        namespace.normalise in _REWRITES
-    ):  # judged as written, too: ten zeros are no longer all zeros with a country code
+    if namespace.normalise in _REWRITES:  # judged as written, too: ten zeros are no longer all zeros with a country code
         blocked = F.coalesce(blocked, blocked_reason(raw.cast("string"), namespace, config))
     parts = {
         "namespace": F.lit(namespace.name),

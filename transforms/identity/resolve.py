@@ -81,9 +81,7 @@ def _rows(table: pa.Table, kind: str) -> Iterator[pa.RecordBatch]:
     for field in _solved_schema().fields[1:]:
         is_there = field.name in table.column_names
         columns[field.name] = table[field.name] if is_there else pa.nulls(len(table), _arrow_type(field.dataType))
-    typed = pa.schema(
-        [(name, _arrow_type(field.dataType)) for name, field in zip(columns, _solved_schema(), strict=True)]
-    )
+    typed = pa.schema([(name, _arrow_type(field.dataType)) for name, field in zip(columns, _solved_schema(), strict=True)])
     yield from pa.table(columns).cast(typed).to_batches(max_chunksize=_BATCH)
 
 

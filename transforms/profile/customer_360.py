@@ -59,8 +59,4 @@ def _identity_summary(identities: DataFrame, identity: IdentityConfig) -> DataFr
 
 def _activity_summary(activity: DataFrame, identities: DataFrame) -> DataFrame:
     held = identities.select("identifier_id", "profile_id")
-    return (
-        activity.join(held, "identifier_id", "inner")
-        .groupBy("profile_id")
-        .agg(*(F.sum(name).alias(name) for name in _COUNTS))
-    )
+    return activity.join(held, "identifier_id", "inner").groupBy("profile_id").agg(*(F.sum(name).alias(name) for name in _COUNTS))

@@ -18,6 +18,7 @@ def failed(name: str, conditions: list[Column]) -> Column:
 
 def reasons_of(unparsed: Column, *checks: Column) -> Column:
     """All names in the given arrays, each once, in order. A row that could not be read has that one reason: every other
-    check would only repeat it."""
+    check would only repeat it.
+    """
     every = F.array_distinct(F.array_compact(F.concat(*checks)))
     return F.when(unparsed.isNotNull(), F.array(F.lit("unparsed"))).otherwise(every)

@@ -26,9 +26,7 @@ def contract_of(source: Source) -> Table:
     return EVENTS if source.kind == "events" else RECORDS
 
 
-def standardise(
-    rows: DataFrame, source: Source, identity: IdentityConfig, future_tolerance_seconds: int
-) -> DataFrame:
+def standardise(rows: DataFrame, source: Source, identity: IdentityConfig, future_tolerance_seconds: int) -> DataFrame:
     """Bronze rows of one source, each in the standard schema with its list of ``reasons``; same grain.
 
     ``rows`` also has the column ``salt``. A row with an empty list is accepted, any other waits in quarantine. A value
@@ -79,23 +77,23 @@ def quarantined(standardised: DataFrame, source: Source) -> DataFrame:
         F.col("_row_hash").alias("row_hash"),
         F.col("_row_ordinal").alias("row_ordinal"),
         F.col("_source_file").alias("source_file"),
-        F.coalesce("_unparsed", "raw_row").alias("raw_row"),
+        "raw_row",
         "reasons",
     )
     return rows.select(*QUARANTINE.column_names)
 
 
-def winning_versions(accepted_rows: DataFrame, rows: DataFrame, source: Source) -> DataFrame:
+def winning_versions(accepted_rows: DataFrame, source: Source) -> DataFrame:
     """One accepted row per id: of several with one id, the highest version, then the highest row key, which makes the
     choice the same in any order of arrival.
 
-    ``rows`` are the bronze rows that they were made from: which ids stand there more than once is a look at two or three
-    raw columns, and only rows with such an id are sorted. A row that is its own event has no rival.
+    ``accepted_rows`` are read three times: hand over written rows. Most ids stand alone; only rows of the others, found
+    by a look at the ids, are sorted. A row that is its own event has no rival.
     """
     key = _ID[source.kind]
     if key not in source.maps:
         return accepted_rows
-    ids = rows.select(_mapped(contract_of(source), source, key).alias(key)).groupBy(key).count()
+    ids = accepted_rows.groupBy(key).count()
     rivals = F.broadcast(ids.where(F.col("count") > 1).select(key))
     best_first = [F.col(name).desc_nulls_last() for name in ("version", "row_hash", "row_ordinal")]
     rank = F.row_number().over(Window.partitionBy(key).orderBy(*best_first))
@@ -143,7 +141,7 @@ def _with_reasons(standard: DataFrame, source: Source, tolerance_seconds: int) -
     time = F.col(_TIME[source.kind])
     latest_believable = F.col("_ingested_at") + F.make_dt_interval(secs=F.lit(tolerance_seconds))
     built_in: list[tuple[str, Callable[[], Column]]] = [
-        ("no_time", lambda: time.isNotNull()),
+        ("no_time", time.isNotNull),
         ("in_the_future", lambda: time.isNull() | (time <= latest_believable)),
         ("no_id", lambda: F.col(_ID[source.kind]).isNotNull()),
     ]
@@ -151,4 +149,6 @@ def _with_reasons(standard: DataFrame, source: Source, tolerance_seconds: int) -
         built_in.append(("no_event_type", lambda: F.col("event_type").isNotNull()))
     checks = [failed(name, [check()]) for name, check in built_in]
     checks += [failed(item.name, [F.expr(parse_expression(item.check).sql)]) for item in source.expect]
-    return standard.withColumn("reasons", reasons_of(F.col("_unparsed"), F.col("_checks"), F.array(*checks)))
+    told = standard.withColumn("reasons", reasons_of(F.col("_unparsed"), F.col("_checks"), F.array(*checks)))
+    raw_row = F.when(F.size("reasons") > 0, F.coalesce("_unparsed", "raw_row"))
+    return told.withColumn("raw_row", raw_row).drop("_checks", "_unparsed", "_ingested_at")

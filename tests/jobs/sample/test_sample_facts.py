@@ -51,9 +51,7 @@ def test_every_redemption_is_delivered(year: Landing) -> None:
     assert sum(1 for _ in year.lines("redemptions")) == 2_102
 
 
-def test_the_crm_knows_most_households_and_all_with_demographics(
-    real: RealData, households: tuple[Household, ...]
-) -> None:
+def test_the_crm_knows_most_households_and_all_with_demographics(real: RealData, households: tuple[Household, ...]) -> None:
     known = {household.household_id for household in households if household.known_from is not None}
     assert set(real.demographics) <= known
     assert 0.83 < len(known) / len(households) < 0.87
@@ -71,9 +69,7 @@ def test_a_year_has_tens_of_thousands_of_visits_and_thousands_of_calls(year: Lan
     assert 1_000 < sum(1 for _ in year.lines("calls")) < 5_000
 
 
-def test_the_first_households_of_the_order_are_the_small_sample(
-    landing: Landing, households: tuple[Household, ...]
-) -> None:
+def test_the_first_households_of_the_order_are_the_small_sample(landing: Landing, households: tuple[Household, ...]) -> None:
     chosen = {f"household:{household.household_id}" for household in households[:120]}
     persons = {person for person in landing.truth().values() if person.startswith("household:")}
     assert persons <= chosen

@@ -40,9 +40,7 @@ def test_no_placeholder_is_anybody(landing: Landing) -> None:
 def test_every_identifier_of_every_household_is_nobody_elses(households: tuple[Household, ...]) -> None:
     owned: list[str] = []
     for household in households:
-        timelines: Iterable[str | None] = (
-            value for _, value in chain(household.cards, household.emails, household.phones)
-        )
+        timelines: Iterable[str | None] = (value for _, value in chain(household.cards, household.emails, household.phones))
         owned += {value for value in timelines if value is not None and value not in PLACEHOLDERS}
         owned += [household.landline, f"crm {household.crm_id}"]
     assert len(set(owned)) == len(owned)

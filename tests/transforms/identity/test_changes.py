@@ -32,6 +32,4 @@ def test_a_change_is_dated_by_the_run(spark: SparkSession) -> None:
 
 
 def identities(spark: SparkSession, text: str) -> DataFrame:
-    return spark.createDataFrame(
-        [tuple(one.split("=")) for one in text.split()], "identifier_id string, profile_id string"
-    )
+    return spark.createDataFrame([tuple(one.split("=")) for one in text.split()], "identifier_id string, profile_id string")

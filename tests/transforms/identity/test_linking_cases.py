@@ -215,8 +215,7 @@ CASES = [
     ),
     Case(
         "a bad value that two people gave belongs to the later one",
-        "crm_id: Jane, cookie_id: safari\ncrm_id: John, cookie_id: chrome\ncrm_id: Jane, email: bad\n"
-        "crm_id: John, email: bad",
+        "crm_id: Jane, cookie_id: safari\ncrm_id: John, cookie_id: chrome\ncrm_id: Jane, email: bad\ncrm_id: John, email: bad",
         "crm_id:Jane cookie_id:safari | crm_id:John cookie_id:chrome email:bad",
         {("crm_id:Jane", "email:bad"): "limit:crm_id"},
     ),

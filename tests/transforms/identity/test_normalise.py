@@ -58,9 +58,7 @@ def test_values_are_written_in_one_way(spark: SparkSession) -> None:
 
 
 def test_placeholders_have_a_reason(spark: SparkSession) -> None:
-    blocked = Blocked(
-        values=("", "N/A"), patterns=("^[0-]*$",), namespaces={"email": BlockedValues(patterns=(r"^(a+)@\1$",))}
-    )
+    blocked = Blocked(values=("", "N/A"), patterns=("^[0-]*$",), namespaces={"email": BlockedValues(patterns=(r"^(a+)@\1$",))})
     config = IdentityConfig(namespaces=(Namespace(name="crm_id"), EMAIL), blocked=blocked)
     cases: list[tuple[Namespace, str | None, str | None]] = [
         (config.namespaces[0], " n/a ", "blocked_value"),
@@ -113,9 +111,7 @@ def test_the_primary_identifier_is_the_strongest_that_is_not_blocked(spark: Spar
 
 
 @pytest.mark.parametrize("pairs", [[("email", None)], [("email", "unknown")], []])
-def test_a_row_without_a_usable_identifier_is_about_nobody(
-    spark: SparkSession, pairs: list[tuple[str, str | None]]
-) -> None:
+def test_a_row_without_a_usable_identifier_is_about_nobody(spark: SparkSession, pairs: list[tuple[str, str | None]]) -> None:
     assert identifiers(spark, pairs)[1] is None
 
 

@@ -24,9 +24,7 @@ def config() -> IdentityConfig:
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
-def test_solves_in_one_task_what_the_solver_solves(
-    spark: SparkSession, config: IdentityConfig, partitions: int
-) -> None:
+def test_solves_in_one_task_what_the_solver_solves(spark: SparkSession, config: IdentityConfig, partitions: int) -> None:
     frame = links_of(events_of(TABLET), config)
     rules = ResolutionRules(config)
     expected, expected_links = solve_identities(frame, rules)

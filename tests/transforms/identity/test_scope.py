@@ -19,9 +19,7 @@ from transforms.identity.resolve import links_of as solved_links
 from transforms.identity.rules import Pair, ResolutionRules
 from transforms.identity.scope import expired_between, links_in_scope, touched_scope, within
 
-TILL = (
-    "email: a, device_id: till\nemail: b, device_id: till\nemail: c, device_id: till\nemail: c, cookie_id: 1\nphone: 5"
-)
+TILL = "email: a, device_id: till\nemail: b, device_id: till\nemail: c, device_id: till\nemail: c, cookie_id: 1\nphone: 5"
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +134,4 @@ def change_some(chance: random.Random, links: dict[Pair, Link], names: list[str]
 
 
 def answers(identities: pd.DataFrame) -> dict[str, tuple[str, str, str, int]]:
-    return {
-        row.identifier_id: (row.profile_id, row.component_id, row.reason, row.times) for row in identities.itertuples()
-    }
+    return {row.identifier_id: (row.profile_id, row.component_id, row.reason, row.times) for row in identities.itertuples()}

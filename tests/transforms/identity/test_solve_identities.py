@@ -56,9 +56,7 @@ def random_graph(chance: random.Random, name: str) -> list[Link]:
 
 @FEWER
 @given(some_links(), rules, st.randoms(use_true_random=False))
-def test_the_order_of_the_input_does_not_matter(
-    links: list[Link], rules: ResolutionRules, chance: random.Random
-) -> None:
+def test_the_order_of_the_input_does_not_matter(links: list[Link], rules: ResolutionRules, chance: random.Random) -> None:
     shuffled = chance.sample(links, len(links))
     one, _ = solve_identities(frame_of(links), rules)
     other, _ = solve_identities(frame_of(shuffled), rules)
@@ -106,9 +104,7 @@ def profile_ids(text: str, rules: ResolutionRules) -> dict[str, str]:
     return dict(zip(identities["identifier_id"], identities["profile_id"], strict=True))
 
 
-def test_of_two_equally_strong_identifiers_the_one_seen_first_is_the_anchor_also_when_that_comes_to_light_late() -> (
-    None
-):
+def test_of_two_equally_strong_identifiers_the_one_seen_first_is_the_anchor_also_when_that_comes_to_light_late() -> None:
     rules = ResolutionRules(config_of())
     links = links_of(events_of("email: b, cookie_id: 1\nemail: a, cookie_id: 1"), rules.config)
     identities, _ = solve_identities(links, rules)
@@ -148,9 +144,7 @@ def test_says_of_each_identifier_why_it_is_there_and_when_and_how_often_it_was_s
     config = config_of(device_id={"max_linked": 1})
     events = events_of("crm_id: Tom, email: t\nemail: t\nemail: s, device_id: d\nemail: t, device_id: d\nphone: 5")
     identities, _ = solve_identities(links_of(events, config), ResolutionRules(config))
-    told = {
-        row.identifier_id: (row.reason, row.first_seen, row.last_seen, row.times) for row in identities.itertuples()
-    }
+    told = {row.identifier_id: (row.reason, row.first_seen, row.last_seen, row.times) for row in identities.itertuples()}
     assert told == {
         "crm_id:Tom": ("anchor", day(0), day(0), 1),
         "email:t": ("linked", day(0), day(3), 3),

@@ -84,9 +84,7 @@ def test_a_hub_beyond_the_scope_stays_one_although_its_other_links_are_not_read(
 
 def links_seen(text: str) -> list[Link]:
     frame = links_of(events_of(text), config_of())
-    return [
-        Link(row.identifier_id, row.other_identifier_id, row.first_seen, row.last_seen) for row in frame.itertuples()
-    ]
+    return [Link(row.identifier_id, row.other_identifier_id, row.first_seen, row.last_seen) for row in frame.itertuples()]
 
 
 def check_runs(config: IdentityConfig, steps: list[Step]) -> Tables:
@@ -113,9 +111,7 @@ def run(tables: Tables, step: Step) -> Tables:
     frame = frame_of(touching).assign(settled=pd.Series(settled, dtype=object))
     solved, solved_links = solve_identities(frame, rules)
     beyond = tables.identities[~tables.identities["identifier_id"].isin(scope)]
-    identities = pd.concat(
-        [part for part in (beyond, solved[solved["identifier_id"].isin(scope)]) if len(part)] or [solved]
-    )
+    identities = pd.concat([part for part in (beyond, solved[solved["identifier_id"].isin(scope)]) if len(part)] or [solved])
     severed = {pair: why for pair, why in tables.severed.items() if pair in links}
     return Tables(
         rules,

@@ -1,0 +1,57 @@
+"""``python -m benchmarks``: measures one entry, or all of them, at one size."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import sys
+from pathlib import Path
+
+from benchmarks.harness import compare, report_text
+from conf.errors import C360Error
+
+HERE = Path(__file__).parent
+ENTRIES = {"main-job": "the first `c360 run` over the sample, against reading every file and writing it once as Delta"}
+"""What each entry measures; its module has the same name, with an underscore, and a function ``comparison``."""
+
+
+def main() -> int:
+    """Measures, prints a table and writes a JSON file for each. Exit code 1 where contenders cannot be compared."""
+    options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what was started, too
+    for name in [options.name] if options.name else ENTRIES:
+        entry = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
+        try:
+            comparison = entry.comparison(options.size, HERE / ".work")
+            report = compare(comparison, options.runs, HERE / ".work" / "runs" / name, HERE / "results")
+        except C360Error as error:
+            sys.stderr.write(f"{name}: {error}\n")
+            return error.exit_code
+        sys.stdout.write(f"{report_text(report)}\n\nbenchmarks/results/{name}-{options.size}.json\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    entries = "entries:\n" + "\n".join(f"  {name:10} {text}" for name, text in ENTRIES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measures side by side on this machine.",
+        epilog=entries,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--name", choices=list(ENTRIES), help="one entry (default: all)")
+    parser.add_argument("--size", choices=["s", "m", "l"], default="s", help="small, medium, large (default: s)")
+    parser.add_argument("--runs", type=_positive, default=3, help="timed runs of each contender (default: 3)")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

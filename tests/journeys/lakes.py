@@ -1,0 +1,117 @@
+"""What the journeys share: a configuration for a test, the command line in this process, and a lake's contents."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pyspark.sql import DataFrame, SparkSession
+
+from conf.project import Project, default_conf, load_project
+from conf.tables.contract import Table
+from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.silver import (
+    ACTIVITY,
+    EVENTS,
+    IDENTITIES,
+    IDENTITY_LINKS,
+    QUARANTINE,
+    RECORDS,
+    profile_attributes_table,
+)
+from jobs.cli import main
+from jobs.runtime.lake import Lake, exists, open_lake, table_name, version_of
+
+SALT = "a salt that all lakes of a test share"
+DELIVERY_FACTS = ("source_file",)
+"""Where a row was delivered first depends on the order of deliveries; what it says does not."""
+OF_THE_MOMENT = ("segment_since",)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A configuration folder, a landing folder and a lake of a test's own."""
+
+    conf: Path
+    landing: Path
+    lake: Path
+
+    def project(self) -> Project:
+        return load_project(self.conf, "test", str(self.lake))
+
+    def run(self, *arguments: str) -> int:
+        """``c360 ARGUMENTS`` in this process, on this place."""
+        os.environ["C360_SALT"] = SALT
+        where = ("--conf", str(self.conf), "--env", "test", "--lake", str(self.lake), "--landing", str(self.landing))
+        return main([*arguments, *where])
+
+    def run_json(self, capsys: Any, *arguments: str) -> dict[str, Any]:
+        """The same, and what it prints with ``--json``. The command must succeed."""
+        capsys.readouterr()
+        assert self.run(*arguments, "--json") == 0
+        return json.loads(capsys.readouterr().out)
+
+
+def make_place(folder: Path, lake: str = "lake", landing: Path | None = None, conf: Path | None = None, **settings: Any) -> Place:
+    """A place below ``folder``; lakes of one folder share their MLflow store, so one champion serves them all."""
+    own = folder / "conf"
+    if not own.exists():
+        shutil.copytree(conf or default_conf(), own, ignore=shutil.ignore_patterns("__pycache__", "*.py", "tables"))
+        env = {"lake": "unused", "salt": {"env": "C360_SALT"}, "tracking_uri": f"sqlite:///{folder}/mlflow/mlflow.db"}
+        (own / "env").mkdir(exist_ok=True)
+        (own / "env" / "test.yml").write_text(yaml.safe_dump({**env, **settings}))
+    return Place(own, landing or folder / "landing", folder / lake)
+
+
+def rebuilt_tables(project: Project) -> list[Table]:
+    """Silver and gold tables that an empty lake, built at once, holds just the same."""
+    profile = project.profile
+    silver = [EVENTS, RECORDS, QUARANTINE, IDENTITY_LINKS, IDENTITIES, ACTIVITY, profile_attributes_table(profile)]
+    return [*silver, RFM, customer_360_table(profile)]
+
+
+def contents(spark: SparkSession, lake: Lake, project: Project) -> dict[str, list[tuple[Any, ...]]]:
+    """Every rebuilt table's rows, sorted, and who is in which segment now."""
+    found = {table.name: _rows(spark, lake, table) for table in rebuilt_tables(project)}
+    assignments = spark.table(table_name(lake, SEGMENT_ASSIGNMENTS.name)).where("is_current")
+    found["current segments"] = _sorted(assignments.select("profile_id", "segment", "model_version"))
+    return found
+
+
+def assert_same_lake(spark: SparkSession, one: Place, other: Place) -> None:
+    """Fails naming the tables that differ, and the first rows that do."""
+    project = one.project()
+    left = contents(spark, open_lake(one.project().settings), project)
+    right = contents(spark, open_lake(other.project().settings), project)
+    for name, rows in left.items():
+        only_left, only_right = sorted(set(rows) - set(right[name])), sorted(set(right[name]) - set(rows))
+        assert rows == right[name], f"{name}: only in one {only_left[:2]}, only in the other {only_right[:2]}"
+        assert rows, f"{name} is empty, so the comparison would show nothing"
+
+
+def versions(place: Place) -> dict[str, int]:
+    """The version of every bronze, silver and gold table that there is."""
+    lake = open_lake(place.project().settings)
+    return {name: version_of(None, lake, name) for name in _table_names(place) if exists(None, lake, name)}
+
+
+def _table_names(place: Place) -> Iterator[str]:
+    for schema in ("bronze", "silver", "gold"):
+        for folder in sorted((place.lake / schema).glob("*")):
+            yield f"{schema}.{folder.name}"
+
+
+def _rows(spark: SparkSession, lake: Lake, table: Table) -> list[tuple[Any, ...]]:
+    left_out = {*DELIVERY_FACTS, *OF_THE_MOMENT}
+    kept = [name for name in table.column_names if name not in left_out]
+    return _sorted(spark.table(table_name(lake, table.name)).select(*kept))
+
+
+def _sorted(rows: DataFrame) -> list[tuple[Any, ...]]:
+    return sorted((json.dumps(row.asDict(recursive=True), default=str, sort_keys=True),) for row in rows.collect())

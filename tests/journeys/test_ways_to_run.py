@@ -1,0 +1,160 @@
+"""Promise 7: the same feed gives equal tables, wherever Spark runs and whatever the tables are called by."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from pyspark.sql import SparkSession
+
+from conf.project import load_project
+from jobs.cli import main
+from jobs.runtime.lake import open_lake
+from jobs.sample.write_sample import write_sample
+from setup import ENV_NAME, ROOT, ZIP_NAME, build_archives
+from tests.journeys.lakes import SALT, Place, assert_same_lake, contents, make_place
+from tests.journeys.servers import (
+    Cluster,
+    bare_python,
+    connect_server,
+    spark_environment,
+    standalone_cluster,
+    submit_command,
+)
+
+HOUSEHOLDS, DAYS = 40, 6
+CATALOG = {"catalog": "spark_catalog", "schema_prefix": "ways_"}
+SCHEMAS = ("bronze", "silver", "gold", "ops")
+
+
+@pytest.fixture(scope="module")
+def classic(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The lake that a local session builds at once; it trains the champion that the others use."""
+    place = make_place(tmp_path_factory.mktemp("ways"))
+    write_sample(place.landing, DAYS, HOUSEHOLDS)
+    assert place.run("run") == 0
+    return place
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with connect_server(tmp_path_factory.mktemp("connect")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """What `make build` makes for a cluster: the zip, and the third-party packages (or those of C360_ENV_ARCHIVE)."""
+    kept = os.environ.get("C360_ENV_ARCHIVE")
+    folder = tmp_path_factory.mktemp("dist")
+    build_archives(folder, with_env=not kept)
+    return folder / ZIP_NAME, Path(kept) if kept else folder / ENV_NAME
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bare_python(tmp_path_factory.mktemp("bare"))
+
+
+@pytest.fixture(scope="module")
+def cluster(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with standalone_cluster(tmp_path_factory.mktemp("cluster"), python) as running:
+        yield running
+
+
+@pytest.mark.cluster
+@pytest.mark.compat
+def test_a_connect_server_builds_the_same_lake_in_two_deliveries(spark: SparkSession, classic: Place, remote: str) -> None:
+    place = replace(classic, landing=classic.landing.with_name("arriving"), lake=classic.lake.with_name("connect"))
+    for files in halves(classic):
+        deliver(files, classic.landing, place.landing)
+        call([sys.executable, "-m", "jobs.cli", "run", *where(place)], SPARK_REMOTE=remote, PYTHONPATH=str(ROOT))
+    assert_same_lake(spark, classic, place)
+
+
+@pytest.mark.compat
+def test_table_names_instead_of_paths_give_the_same_lake_in_two_deliveries(
+    spark: SparkSession, classic: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C360_SALT", SALT)
+    landing = classic.landing.with_name("arriving_by_name")
+    settings = yaml.safe_load((classic.conf / "env" / "test.yml").read_text())
+    del settings["lake"]
+    (classic.conf / "env" / "names.yml").write_text(yaml.safe_dump({**settings, **CATALOG, "landing": str(landing)}))
+    try:
+        for files in halves(classic):
+            deliver(files, classic.landing, landing)
+            assert main(["run", "--conf", str(classic.conf), "--env", "names"]) == 0
+        assert_same_lake_by_name(spark, classic, "names")
+    finally:
+        for schema in SCHEMAS:
+            spark.sql(f"DROP SCHEMA IF EXISTS spark_catalog.ways_{schema} CASCADE")
+
+
+@pytest.mark.cluster
+def test_a_standalone_cluster_with_the_built_archives_and_a_bare_python_builds_the_same_lake(
+    spark: SparkSession, classic: Place, cluster: Cluster, archives: tuple[Path, Path], python: Path, tmp_path: Path
+) -> None:
+    place = replace(classic, lake=classic.lake.with_name("cluster"))
+    code, packages = archives
+    with tarfile.open(packages) as archive:
+        archive.extractall(tmp_path / "env", filter="data")
+    command = submit_command(
+        *("--master", cluster.url, "--py-files", str(code), "--archives", f"{packages}#env"),
+        *(str(ROOT / "jobs" / "run_pipeline.py"), *where(place)),
+        settings={"spark.executorEnv.PYTHONPATH": "env", "spark.executor.cores": "1", "spark.executor.memory": "768m"},
+    )
+    call(command, PYSPARK_PYTHON=str(python), PYTHONPATH=str(tmp_path / "env"))
+    assert [len(list(folder.glob("app-*/*/env/scipy"))) for folder in cluster.worker_folders] == [1, 1]
+    assert_same_lake(spark, classic, place)
+
+
+def halves(place: Place) -> list[list[Path]]:
+    """Every other file of the landing area, then the rest."""
+    files = sorted(path for path in place.landing.rglob("*") if path.is_file())
+    return [files[::2], files[1::2]]
+
+
+def deliver(files: list[Path], source: Path, target: Path) -> None:
+    """Copies files with the times that they have, into the folders of all declared sources."""
+    for folder in source.iterdir():
+        if folder.is_dir():
+            (target / folder.name).mkdir(parents=True, exist_ok=True)
+    for path in files:
+        shutil.copy2(path, target / path.relative_to(source))
+
+
+def where(place: Place) -> list[str]:
+    """The options that name a place."""
+    named = {"--conf": place.conf, "--env": "test", "--lake": place.lake, "--landing": place.landing}
+    return [str(part) for pair in named.items() for part in pair]
+
+
+def call(command: list[str], **environment: str) -> None:
+    """Runs a command that must succeed, in a folder from which nothing can be imported."""
+    done = subprocess.run(
+        command,
+        env=spark_environment(C360_SALT=SALT, **environment),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+def assert_same_lake_by_name(spark: SparkSession, place: Place, environment: str) -> None:
+    """Fails naming the first table that differs between a place and the catalogue that an environment names."""
+    named = load_project(place.conf, environment)
+    expected = contents(spark, open_lake(place.project().settings), place.project())
+    found = contents(spark, open_lake(named.settings), named)
+    for name, rows in expected.items():
+        assert found[name] == rows, f"{name} differs between the lake of paths and the one of names"
