@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
+SOURCES_AT_A_TIME = 4
+"""Sources that are worked on side by side: small ones mostly wait for the driver, not for the cores."""
+
+
 def ingest_sources(run: Run) -> list[Outcome]:
     """Brings new files to bronze, and what changed there to silver."""
     return [ingest_bronze(run), run_stage(run, silver_stage(run.project))]
@@ -60,7 +65,9 @@ def ingest_bronze(run: Run) -> Outcome:
     for delivery, frame in frames:
         _check_columns(run, delivery, frame)
     make_lake(run.spark, run.lake, settings, run.started_at)
-    counts = {d.source.source: {"files": len(d.files), **_write_bronze(run, d, frame)} for d, frame in frames}
+    with ThreadPoolExecutor(SOURCES_AT_A_TIME) as pool:
+        written = list(pool.map(lambda item: _write_bronze(run, *item), frames))
+    counts = {d.source.source: {"files": len(d.files), **numbers} for d, numbers in zip(deliveries, written, strict=True)}
     write_files(run.spark, run.lake, [file.key for d in deliveries for file in d.files], run.run_id)
     seconds = time.monotonic() - clock
     record = StageRecord(
@@ -137,17 +144,24 @@ def _standardise_changes(run: Run, changes: Changes) -> dict[str, Any]:
     salt = F.broadcast(salt_of(spark, lake))
     counts: dict[str, dict[str, int]] = {}
     parts: dict[str, list[DataFrame]] = {EVENTS.name: [], RECORDS.name: [], QUARANTINE.name: []}
-    for source in project.sources:
+
+    def standardised(source: Source) -> DataFrame | None:
         rows = _bronze_rows(run, source, changes)
-        if rows is not None:
-            result = standardise(rows.crossJoin(salt), source, project.identity, project.settings.future_tolerance_seconds)
-            result = scratch(spark, lake, f"standardised_{source.source}", result)
-            counts[source.source] = {"rows": result.count(), "new": 0, "changed": 0, "quarantined": 0}
-            parts[contract_of(source).name].append(winning_versions(accepted(result, source), source))
-            parts[QUARANTINE.name].append(quarantined(result, source))
-    before = {table.name: version_of(run.session_if_needed(), lake, table.name) for table in (EVENTS, RECORDS, QUARANTINE)}
-    for table in (EVENTS, RECORDS, QUARANTINE):
-        _merge_silver(run, table, parts[table.name], changes.everything)
+        if rows is None:
+            return None
+        mapped = standardise(rows.crossJoin(salt), source, project.identity, project.settings.future_tolerance_seconds)
+        return scratch(spark, lake, f"standardised_{source.source}", mapped)
+
+    with ThreadPoolExecutor(SOURCES_AT_A_TIME) as pool:
+        results = list(pool.map(standardised, project.sources))
+        for source, result in zip(project.sources, results, strict=True):
+            if result is not None:
+                counts[source.source] = {"rows": result.count(), "new": 0, "changed": 0, "quarantined": 0}
+                parts[contract_of(source).name].append(winning_versions(accepted(result, source), source))
+                parts[QUARANTINE.name].append(quarantined(result, source))
+        tables = (EVENTS, RECORDS, QUARANTINE)
+        before = {table.name: version_of(run.session_if_needed(), lake, table.name) for table in tables}
+        list(pool.map(lambda table: _merge_silver(run, table, parts[table.name], changes.everything), tables))
     _count_by_source(run, before, counts)
     return {"sources": counts, "latest_event": _latest_event(run)}
 
