@@ -157,8 +157,5 @@ def _safe_node(node: exp.Expr) -> exp.Expr:
         name = "try_element_at" if node.args.get("offset") == 1 else "get"
         return exp.Anonymous(this=name, expressions=[node.this, *node.expressions])
     if isinstance(node, exp.Func) and _function_name(node) in ("to_timestamp", "to_date"):
-        arguments = [node.this]
-        if node.args.get("format") is not None:
-            arguments.append(exp.Literal.string(node.sql("spark").rsplit(", '", 1)[1][:-2]))
-        return exp.Anonymous(this=f"try_{_function_name(node)}", expressions=arguments)
+        return exp.Var(this=f"TRY_{node.sql('spark')}")  # as written: the format must come through letter by letter
     return node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import tempfile
@@ -59,6 +60,8 @@ def get_session(name: str = "lakehouse-c360") -> SparkSession:
         spark = builder.getOrCreate()
     elif os.environ.get("SPARK_REMOTE"):
         spark = builder.getOrCreate()
+        # Ahead of what the client itself does at exit: that can wait for ever for threads that have ended by then.
+        atexit.register(spark.stop)
         _ship_packages(spark)
     elif "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit started this process; its own settings win
         for key, value in DELTA_CONFIGURATION.items():
