@@ -31,11 +31,12 @@ ALLOWED_FUNCTIONS = frozenset(
 )
 
 _ALLOWED_SYNTAX = (
-    exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Paren, exp.Alias, exp.DataType,
+    exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Paren, exp.DataType,
     exp.DataTypeParam, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.Binary, exp.Unary, exp.Between, exp.In, exp.Var,
     exp.Interval, exp.Tuple, exp.Bracket, exp.IntervalSpan, exp.JSONPath, exp.JSONPathPart,
+    exp.FromTimeZone,  # to_utc_timestamp
 )  # fmt: skip
-_NUMERIC_COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.EQ, exp.NEQ)
+_NUMERIC_COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.EQ, exp.NEQ, exp.NullSafeEQ)
 _SAFE_ARITHMETIC = {
     exp.Add: "try_add", exp.Sub: "try_subtract", exp.Mul: "try_multiply", exp.Div: "try_divide", exp.Mod: "try_mod",
 }  # fmt: skip
@@ -93,10 +94,16 @@ def _function_name(node: exp.Func) -> str:
 def _make_implicit_casts_explicit(node: exp.Expr) -> exp.Expr:
     """Raw columns are text: comparing one with a number is a cast that nobody wrote."""
     if isinstance(node, _NUMERIC_COMPARISONS):
-        left, right = node.left, node.right
-        for column, other in ((left, right), (right, left)):
-            if isinstance(column, exp.Column) and _is_number(other):
-                column.replace(exp.Cast(this=column.copy(), to=exp.DataType.build("double")))
+        pairs = [(node.left, [node.right]), (node.right, [node.left])]
+    elif isinstance(node, exp.Between):
+        pairs = [(node.this, [node.args["low"], node.args["high"]])]
+    elif isinstance(node, exp.In):
+        pairs = [(node.this, node.expressions)]
+    else:
+        pairs = []
+    for column, others in pairs:
+        if isinstance(column, exp.Column) and any(_is_number(other) for other in others):
+            column.replace(exp.Cast(this=column.copy(), to=exp.DataType.build("double")))
     return node
 
 

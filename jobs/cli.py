@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.debug:
             raise
-        return _fail(options, f"{type(error).__name__}: {_first_line(error)} (--debug shows where)", 1)
+        return _fail(options, f"{_without_values(error)} (--debug shows where)", 1)
 
 
 def console() -> None:
@@ -234,6 +234,12 @@ def _fail(options: argparse.Namespace, text: str, code: int) -> int:
         _print_json({"error": text, "exit_code": code})
     print(f"c360: {text}", file=sys.stderr)
     return code
+
+
+def _without_values(error: Exception) -> str:
+    """What went wrong. Spark's messages quote the value they failed on, which may be personal: its condition says enough."""
+    condition = getattr(error, "getCondition", lambda: None)()
+    return f"{type(error).__name__}: {condition or _first_line(error)}"
 
 
 def _first_line(error: BaseException, number: int = 0) -> str:

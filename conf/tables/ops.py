@@ -37,8 +37,8 @@ FILES = Table(
     columns=(
         Column("source", STRING, "Source", "none", False),
         Column("path", STRING, "Path below the landing root", "none", False),
-        Column("bytes", LONG, "Size when it was read", "none"),
-        Column("modified_at", LONG, "Modification time when it was read, in ms since 1970", "none"),
+        Column("bytes", LONG, "Size when it was read", "none", False),
+        Column("modified_at", LONG, "Modification time when it was read, in ms since 1970", "none", False),
         Column("run_id", STRING, "Run that read it", "none"),
     ),
     keys=("source", "path", "bytes", "modified_at"),

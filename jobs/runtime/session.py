@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import tempfile
@@ -39,6 +40,8 @@ LOCAL_JAVA_OPTIONS = "-XX:+UseParallelGC -Xss4m"
 DELTA_CONFIGURATION = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # Times in nanoseconds, as pandas writes them, come as their number; a mapping turns it into a time.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
 }
 
 # Set on every session, wherever it comes from; each can be set at run time.
@@ -71,6 +74,8 @@ def get_session(name: str = "lakehouse-c360") -> SparkSession:
         spark = _local_session(builder)
     for key, value in SESSION_CONFIGURATION.items():
         spark.conf.set(key, value)
+    # It prints what could not be computed together with the value, and values may be personal.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     return spark
 
 

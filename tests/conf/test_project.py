@@ -37,11 +37,6 @@ def test_the_shipped_configuration_loads_in_every_environment(env: str) -> None:
     assert [source.source for source in project.sources] == ["calls", "crm", "digital", "pos", "redemptions"]
 
 
-def test_a_lake_that_is_given_replaces_the_environments_own() -> None:
-    settings = load_project(env="prod", lake="/tmp/elsewhere").settings
-    assert (settings.lake, settings.catalog) == ("/tmp/elsewhere", None)
-
-
 def test_a_namespace_that_is_not_declared_is_told(conf: Path) -> None:
     edit(conf / "sources" / "pos.yml", "{namespace: loyalty_id", "{namespace: loyalty")
     (problem,) = problems_of(conf)
@@ -76,10 +71,6 @@ def test_an_empty_folder_lacks_every_file(tmp_path: Path) -> None:
         "profile.yml: the file is missing",
         "segments.yml: the file is missing",
     ]
-
-
-def test_an_environment_that_is_not_there_is_told(conf: Path) -> None:
-    assert problems_of(conf, "staging") == ["env/staging.yml: the file is missing"]
 
 
 def test_problems_of_all_files_are_told_at_once(conf: Path) -> None:

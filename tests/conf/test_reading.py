@@ -53,10 +53,6 @@ def test_an_unknown_key_inside_a_list_lists_those_expected_there(tmp_path: Path)
     assert problem == "bicycle.yml:3: `wheels.0.colour`: unknown key; expected one of inches"
 
 
-def test_a_missing_key_is_told(tmp_path: Path) -> None:
-    assert problems_in(tmp_path, "gears: 3\n") == ["bicycle.yml:1: `name`: is missing"]
-
-
 def test_a_key_that_stands_twice_is_told_with_the_second_line(tmp_path: Path) -> None:
     assert problems_in(tmp_path, "name: tandem\ngears: 1\ngears: 2\n") == ["bicycle.yml:3: key `gears` stands twice"]
 
@@ -81,13 +77,6 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     assert problems == ["none.yml: the file is missing"]
 
 
-def test_text_in_no_utf8_is_told(tmp_path: Path) -> None:
-    (tmp_path / "latin.yml").write_bytes("name: vélo".encode("latin-1"))
-    problems: list[str] = []
-    read_model(tmp_path / "latin.yml", Bicycle, "latin.yml", problems)
-    assert problems[0].startswith("latin.yml: cannot be read")
-
-
 def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     problems = problems_in(tmp_path, "gears: many\ncolour: red\nwheels: [{inches: big}]\n")
     assert [problem.split("`")[1] for problem in problems] == ["name", "gears", "wheels.0.inches", "colour"]
@@ -98,7 +87,3 @@ def test_the_error_lists_every_problem_and_ends_with_exit_code_2() -> None:
         raise_problems(["first", "second"])
     assert str(raised.value) == "The configuration has 2 problems:\n  - first\n  - second"
     assert raised.value.exit_code == 2
-
-
-def test_without_a_problem_nothing_is_raised() -> None:
-    raise_problems([])

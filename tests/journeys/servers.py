@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pyspark
 
-from jobs.runtime.java import delta_jars, provide_java
+from jobs.runtime.java import delta_jars, log_configuration, provide_java
 from jobs.runtime.session import DELTA_CONFIGURATION, LOCAL_CONFIGURATION
 
 SPARK_HOME = Path(pyspark.__file__).parent
@@ -60,7 +60,9 @@ def spark_environment(**changes: str) -> dict[str, str]:
 
 def submit_command(*options: str, settings: Mapping[str, str] | None = None) -> list[str]:
     """``spark-submit`` with Delta and the settings of a small machine, before ``options``."""
-    chosen = {**LOCAL_CONFIGURATION, **DELTA_CONFIGURATION, **(settings or {})}
+    quiet = f"-Dlog4j2.configurationFile=file:{log_configuration()}"
+    java = {"spark.driver.extraJavaOptions": quiet, "spark.executor.extraJavaOptions": quiet}
+    chosen = {**LOCAL_CONFIGURATION, **DELTA_CONFIGURATION, **java, **(settings or {})}
     stated = [part for name, value in chosen.items() for part in ("--conf", f"{name}={value}")]
     jars = ",".join(str(jar) for jar in delta_jars())
     return [str(SPARK_HOME / "bin" / "spark-submit"), "--jars", jars, *stated, *options]

@@ -106,9 +106,13 @@ def test_one_more_day_writes_only_rows_that_changed(
 def _written_since(spark: SparkSession, place: Place, name: str, version: int) -> int:
     """Rows inserted, updated and deleted since, from Delta's own operation metrics."""
     history = spark.sql(f"DESCRIBE HISTORY {table_name(open_lake(place.project().settings), name)}")
-    metrics = [row.operationMetrics for row in history.where(f"version > {version}").collect()]
-    names = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
-    return sum(int(metric.get(name, 0)) for metric in metrics for name in names)
+    commits = history.where(f"version > {version}").select("operation", "operationMetrics").collect()
+    of_merge = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
+    return sum(
+        int(commit.operationMetrics.get(name, 0))
+        for commit in commits
+        for name in (of_merge if commit.operation == "MERGE" else ("numOutputRows",))
+    )
 
 
 def _rows_that_differ(spark: SparkSession, place: Place, name: str, version: int) -> int:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+from typing import Any
+
+import pytest
+from pyspark.sql import Row, SparkSession
+
+from conf.identity import IdentityConfig
+from conf.profile import ProfileConfig
+from conf.tables.contract import Table
+from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.silver import ACTIVITY, IDENTITIES, profile_attributes_table
+from transforms.profile.customer_360 import build_customer_360
+
+IDENTITY = IdentityConfig.model_validate({"namespaces": [{"name": "email"}, {"name": "cookie", "kind": "browser"}]})
+PROFILE = ProfileConfig.model_validate({"attributes": [{"name": "city"}]})
+DAY, TIME = date(2017, 1, 2), datetime(2017, 1, 2, tzinfo=timezone.utc)
+
+
+@pytest.fixture(scope="module")
+def customers(spark: SparkSession) -> dict[str, Row]:
+    """Ann has an e-mail address, two browsers and purchases; a browser that nobody knows only looked around."""
+
+    def frame(table: Table, *rows: dict[str, Any]) -> Any:
+        from pyspark.sql import types as T
+
+        schema = T.StructType([T.StructField(field.name, field.dataType) for field in table.schema])
+        return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in rows], schema)
+
+    identities = frame(
+        IDENTITIES,
+        {"identifier_id": "e", "namespace": "email", "profile_id": "ann", "first_seen": TIME},
+        {"identifier_id": "c1", "namespace": "cookie", "profile_id": "ann"},
+        {"identifier_id": "c2", "namespace": "cookie", "profile_id": "ann"},
+        {"identifier_id": "c3", "namespace": "cookie", "profile_id": "stranger"},
+    )
+    activity = frame(
+        ACTIVITY,
+        {"identifier_id": "e", "activity_on": DAY, "events": 2, "calls": 1},
+        {"identifier_id": "c1", "activity_on": DAY, "events": 3, "product_views": 3},
+        {"identifier_id": "gone", "activity_on": DAY, "events": 9},
+    )
+    attributes = frame(profile_attributes_table(PROFILE), {"profile_id": "ann", "city": "Bonn"})
+    rfm = frame(RFM, {"profile_id": "ann", "purchases": 4, "frequency": 4})
+    assignments = frame(SEGMENT_ASSIGNMENTS, {"profile_id": "ann", "segment": "Loyal", "valid_from": TIME, "model_version": "3"})
+    built = build_customer_360(identities, attributes, activity, rfm, assignments, IDENTITY, PROFILE)
+    assert built.columns == list(customer_360_table(PROFILE).column_names)
+    return {row.profile_id: row for row in built.collect()}
+
+
+def test_every_profile_is_one_row(customers: dict[str, Row]) -> None:
+    assert sorted(customers) == ["ann", "stranger"]
+
+
+def test_a_persons_identifier_makes_a_profile_known(customers: dict[str, Row]) -> None:
+    assert {name: row.profile_type for name, row in customers.items()} == {"ann": "known", "stranger": "anonymous"}
+
+
+def test_identifiers_are_counted_and_their_namespaces_named_once(customers: dict[str, Row]) -> None:
+    assert (customers["ann"].identifiers, customers["ann"].identifier_namespaces) == (3, ["cookie", "email"])
+
+
+def test_what_all_identifiers_did_is_added_up(customers: dict[str, Row]) -> None:
+    ann = customers["ann"]
+    assert (ann.events, ann.calls, ann.product_views, ann.returns) == (5, 1, 3, 0)
+
+
+def test_attributes_rfm_and_segment_are_joined(customers: dict[str, Row]) -> None:
+    ann = customers["ann"]
+    assert (ann.city, ann.purchases, ann.segment, ann.segment_model_version) == ("Bonn", 4, "Loyal", "3")
+
+
+def test_who_did_nothing_has_counts_of_zero_and_who_never_bought_has_no_purchases(customers: dict[str, Row]) -> None:
+    stranger = customers["stranger"]
+    assert (stranger.events, stranger.calls, stranger.purchases, stranger.segment, stranger.city) == (0, 0, None, None, None)
