@@ -17,7 +17,8 @@ def spark() -> Iterator[SparkSession]:
     """The suite's own local session: the tests run on what the jobs run on."""
     os.environ.setdefault("C360_MASTER", "local[2]")
     # Compiling a query takes longer than running it on some hundred rows; the journeys on a cluster and on Connect compile.
-    os.environ.setdefault("C360_SPARK_CONF", "spark.sql.codegen.wholeStage=false,spark.sql.codegen.factoryMode=NO_CODEGEN")
+    settings = ("spark.sql.codegen.wholeStage=false", "spark.sql.codegen.factoryMode=NO_CODEGEN", "spark.driver.memory=4g")
+    os.environ.setdefault("C360_SPARK_CONF", ",".join(settings))
     from jobs.runtime.session import get_session
 
     session = get_session()
