@@ -26,8 +26,9 @@ SPARK_HOME = Path(pyspark.__file__).parent
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 120
 WORKERS = 2
-SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""For processes that live a minute: code that is compiled well is ready when they end."""
+SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+"""For processes that live a minute: code that is compiled well is ready when they end. A run fills the 48 MB of code
+that go with such a compiler by default, and Spark stops."""
 LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "SPARK_REMOTE", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS")
 
 
