@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from conf.segments import MEASURES, Feature, SegmentsConfig
+from models import connect_flavor
 from models.local_store import SQLITE, has_open_runs, is_missing, read_alias, store_file
 from models.processes import is_alive, process_tags
 from models.tracking import Champion, Tracking, Training, definitions_of
@@ -83,7 +84,7 @@ def load_champion(tracking: Tracking, scratch: str) -> Champion | None:
 
     described = mlflow.artifacts.load_dict(f"runs:/{found.run_id}/{SEGMENTS_FILE}")
     with _staging(scratch) as folder:
-        model = mlflow.spark.load_model(f"models:/{tracking.model_name}/{found.version}", dfs_tmpdir=folder)
+        model = _load_model(f"models:/{tracking.model_name}/{found.version}", folder)
     names = SegmentNames.from_dict(described)
     return Champion(str(found.version), str(found.run_id), model, names, described["definitions"])
 
@@ -236,11 +237,21 @@ def _log_model(model: PipelineModel, scratch: str) -> str:
     measures = Schema([ColSpec("double", measure) for measure in MEASURES])
     signature = ModelSignature(inputs=measures, outputs=Schema([ColSpec("integer", "prediction")]))
     requirements = [f"pyspark=={pyspark.__version__}", f"mlflow=={mlflow.__version__}"]
+    what = {"artifact_path": "model", "signature": signature, "pip_requirements": requirements}
     with _staging(scratch) as folder:
-        logged = mlflow.spark.log_model(
-            model, artifact_path="model", signature=signature, pip_requirements=requirements, dfs_tmpdir=folder
-        )
+        if connect_flavor.needs_this_flavor():
+            logged = mlflow.models.Model.log(flavor=connect_flavor, spark_model=model, staging=folder, **what)
+        else:
+            logged = mlflow.spark.log_model(model, dfs_tmpdir=folder, **what)
     return str(logged.model_uri)
+
+
+def _load_model(uri: str, folder: str) -> PipelineModel:
+    import mlflow
+
+    if connect_flavor.needs_this_flavor():
+        return connect_flavor.load_model(uri, folder)
+    return mlflow.spark.load_model(uri, dfs_tmpdir=folder)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from pyspark.sql import SparkSession
@@ -19,6 +20,8 @@ from conf.project import load_project
 from jobs.cli import main
 from jobs.runtime.lake import open_lake
 from jobs.sample.write_sample import write_sample
+from models.registry import load_champion
+from models.tracking import Tracking
 from setup import ENV_NAME, ROOT, ZIP_NAME, build_archives
 from tests.journeys.lakes import SALT, Place, assert_same_lake, contents, make_place
 from tests.journeys.servers import (
@@ -76,8 +79,24 @@ def test_a_connect_server_builds_the_same_lake_in_two_deliveries(spark: SparkSes
     place = replace(classic, landing=classic.landing.with_name("arriving"), lake=classic.lake.with_name("connect"))
     for files in halves(classic):
         deliver(files, classic.landing, place.landing)
-        call([sys.executable, "-m", "jobs.cli", "run", *where(place)], SPARK_REMOTE=remote, PYTHONPATH=str(ROOT))
+        call(c360("run", place), SPARK_REMOTE=remote, PYTHONPATH=str(ROOT))
     assert_same_lake(spark, classic, place)
+    _assert_trains_the_same_segments(classic, place, remote)
+
+
+def _assert_trains_the_same_segments(classic: Place, place: Place, remote: str) -> None:
+    """Over Connect, with a model store of its own; what was logged there is read by classic Spark."""
+    settings = yaml.safe_load((classic.conf / "env" / "test.yml").read_text())
+    tracking = Tracking(f"sqlite:///{place.lake}/own_mlflow/mlflow.db", "lakehouse-c360", "c360_segments")
+    shared = replace(tracking, tracking_uri=settings["tracking_uri"])
+    own = {**settings, "tracking_uri": tracking.tracking_uri}
+    (classic.conf / "env" / "own_models.yml").write_text(yaml.safe_dump(own))
+    call(c360("train-segments", place, "own_models"), SPARK_REMOTE=remote, PYTHONPATH=str(ROOT))
+    champions = [load_champion(store, str(place.lake / "loaded")) for store in (shared, tracking)]
+    trained, again = [champion.names.to_dict() for champion in champions if champion]
+    assert again == trained
+    centres = [champion.model.stages[-1].clusterCenters() for champion in champions if champion]
+    assert np.array_equal(*centres)
 
 
 @pytest.mark.compat
@@ -133,9 +152,14 @@ def deliver(files: list[Path], source: Path, target: Path) -> None:
         shutil.copy2(path, target / path.relative_to(source))
 
 
-def where(place: Place) -> list[str]:
+def c360(command: str, place: Place, environment: str = "test") -> list[str]:
+    """A command of the suite, in a process of its own."""
+    return [sys.executable, "-m", "jobs.cli", command, "--debug", *where(place, environment)]
+
+
+def where(place: Place, environment: str = "test") -> list[str]:
     """The options that name a place."""
-    named = {"--conf": place.conf, "--env": "test", "--lake": place.lake, "--landing": place.landing}
+    named = {"--conf": place.conf, "--env": environment, "--lake": place.lake, "--landing": place.landing}
     return [str(part) for pair in named.items() for part in pair]
 
 
