@@ -1,4 +1,5 @@
-"""The edge to MLflow: trainings are logged, models registered, the champion found. Nothing else imports ``mlflow``.
+"""The edge to MLflow: trainings are logged, models registered, the champion found. With its flavour for Spark Connect
+(:mod:`models.connect_flavor`) it is all that imports ``mlflow``.
 
 ``mlflow`` takes seconds to import, so every function imports it itself, and a run with nothing to do never does.
 """

@@ -29,7 +29,8 @@ WORKERS = 2
 SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 """For processes that live a minute: code that is compiled well is ready when they end. A run fills the 48 MB of code
 that go with such a compiler by default, and Spark stops."""
-LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "SPARK_REMOTE", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS")
+PYTHONS = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
+LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "SPARK_REMOTE", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", *PYTHONS)
 
 
 @dataclass(frozen=True)

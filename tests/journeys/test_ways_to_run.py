@@ -119,7 +119,6 @@ def test_table_names_instead_of_paths_give_the_same_lake_in_two_deliveries(
 
 
 @pytest.mark.cluster
-@pytest.mark.skipif(not os.environ.get("C360_CLUSTER"), reason="takes minutes and 1 GB of disk: C360_CLUSTER=1 asks for it")
 def test_a_standalone_cluster_with_the_built_archives_and_a_bare_python_builds_the_same_lake(
     spark: SparkSession, classic: Place, cluster: Cluster, archives: tuple[Path, Path], python: Path, tmp_path: Path
 ) -> None:
