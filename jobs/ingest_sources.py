@@ -28,7 +28,7 @@ from jobs.runtime.lake import (
     version_of,
 )
 from jobs.runtime.landing import Delivery, new_deliveries, read_delivery
-from jobs.runtime.run_log import StageRecord, files_read, make_lake, salt_of, write_files, write_record
+from jobs.runtime.run_log import StageRecord, files_read, make_lake, make_schemas, salt_of, write_files, write_record
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.sources.raw import first_deliveries, raw_column_names, with_row_hash
 from transforms.sources.standardise import (
@@ -61,12 +61,15 @@ def ingest_bronze(run: Run) -> Outcome:
     deliveries = new_deliveries(run.project.sources, settings.landing, known)
     if not deliveries:
         return Outcome("ingest-bronze", False, "no new files", time.monotonic() - clock, {})
-    frames = [(d, read_delivery(run.spark, d, run.started_at)) for d in deliveries]
-    for delivery, frame in frames:
-        _check_columns(run, delivery, frame)
-    make_lake(run.spark, run.lake, settings, run.started_at)
+    spark = run.spark
     with ThreadPoolExecutor(SOURCES_AT_A_TIME) as pool:
+        frames = list(pool.map(lambda d: (d, read_delivery(spark, d, run.started_at)), deliveries))
+        for delivery, frame in frames:
+            _check_columns(run, delivery, frame)
+        make_schemas(spark, run.lake)
+        made = pool.submit(make_lake, spark, run.lake, settings, run.started_at)
         written = list(pool.map(lambda item: _write_bronze(run, *item), frames))
+        made.result()
     counts = {d.source.source: {"files": len(d.files), **numbers} for d, numbers in zip(deliveries, written, strict=True)}
     write_files(run.spark, run.lake, [file.key for d in deliveries for file in d.files], run.run_id)
     seconds = time.monotonic() - clock

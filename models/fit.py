@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.errors import StageError
-from conf.segments import Feature, SegmentsConfig
+from conf.segments import MEASURES, Feature, SegmentsConfig
 
 ROWS_PER_PARTITION = 250_000
 FITS_AT_A_TIME = 4
@@ -39,18 +39,18 @@ class Candidate:
 def fit_candidates(features: DataFrame, config: SegmentsConfig) -> tuple[Candidate, ...]:
     """Features (one row per profile) -> one candidate per k, in the order of k; caps, logs and scaling in its model.
 
-    The same rows give the same candidates, in whatever order and partitions they come: rows are placed by their
-    profile_id's hash and sorted, and each partition draws from the seed. With one partition (up to 250,000 customers)
-    that holds to the last bit; with more, sums are added up in the order in which tasks end, so centres agree within
-    rounding. Where customers differ in fewer ways than k, k is that smaller number; customers who are all alike make
-    one cluster. Raises StageError without customers. ``features`` is read several times: hand over a table's rows, not
-    a long computation.
+    The same customers give the same candidates, in whatever order and partitions they come and whatever their ids are:
+    rows are placed and sorted by their measures, and each partition draws from the seed. With one partition (up to
+    250,000 customers) that holds to the last bit; with more, sums are added up in the order in which tasks end, so
+    centres agree within rounding. Where customers differ in fewer ways than k, k is that smaller number; customers who
+    are all alike make one cluster. Raises StageError without customers. ``features`` is read several times: hand over a
+    table's rows, not a long computation.
     """
     prepare, columns = _preparation(config.features)
     customers, different = _count(prepare.transform(features), columns)
     if customers == 0:
         raise StageError("There is no customer with a purchase yet, so there is nothing to train segments on.")
-    placed = features.repartition(-(-customers // ROWS_PER_PARTITION), "profile_id").sortWithinPartitions("profile_id")
+    placed = features.repartition(-(-customers // ROWS_PER_PARTITION), *MEASURES).sortWithinPartitions(*MEASURES)
     steps = _fit_scaling(prepare, columns, placed)
     scaled = PipelineModel(stages=steps).transform(placed).select("profile_id", SCALED)
     numbers = [k for k in config.clusters.k if k <= different] or [different]

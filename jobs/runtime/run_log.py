@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from conf.errors import ConfigurationError, LakeError
 from conf.settings import Settings, resolve_secret
 from conf.tables.ops import FILES, FORMAT_VERSION, LAKE, RUNS
-from jobs.runtime.lake import Lake, append, ensure_table, read_rows, to_json
+from jobs.runtime.lake import Lake, append_rows, read_rows, to_json
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -73,9 +73,8 @@ def _record(row: dict[str, Any]) -> StageRecord:
 
 def write_record(spark: SparkSession, lake: Lake, record: StageRecord) -> None:
     """Appends one stage's row to ``ops.runs``."""
-    ensure_table(spark, lake, RUNS)
     values = {**record.__dict__, **{n: to_json(getattr(record, n)) for n in ("inputs", "outputs", "counts")}}
-    append(lake, RUNS, spark.createDataFrame([values], RUNS.schema))
+    append_rows(spark, lake, RUNS, [values])
 
 
 def files_read(spark: SparkSession | None, lake: Lake) -> set[tuple[str, str, int, int]]:
@@ -85,8 +84,8 @@ def files_read(spark: SparkSession | None, lake: Lake) -> set[tuple[str, str, in
 
 def write_files(spark: SparkSession, lake: Lake, files: list[tuple[str, str, int, int]], run_id: str) -> None:
     """Notes that ingest has read these files to the end."""
-    ensure_table(spark, lake, FILES)
-    append(lake, FILES, spark.createDataFrame([(*file, run_id) for file in files], FILES.schema))
+    names = FILES.column_names
+    append_rows(spark, lake, FILES, [dict(zip(names, (*file, run_id), strict=True)) for file in files])
 
 
 def check_lake(spark: SparkSession | None, lake: Lake) -> None:
@@ -99,16 +98,19 @@ def check_lake(spark: SparkSession | None, lake: Lake) -> None:
             )
 
 
-def make_lake(spark: SparkSession, lake: Lake, settings: Settings, now: datetime) -> None:
-    """Gives a new lake its id, format version and salt (from the settings, or its own)."""
+def make_schemas(spark: SparkSession, lake: Lake) -> None:
+    """Makes the schemas that a lake in a catalogue lacks."""
     if lake.catalog is not None:
         for schema in ("bronze", "silver", "gold", "ops"):
             spark.sql(f"CREATE SCHEMA IF NOT EXISTS `{lake.catalog}`.`{lake.schema_prefix}{schema}`")
+
+
+def make_lake(spark: SparkSession, lake: Lake, settings: Settings, now: datetime) -> None:
+    """Gives a new lake its id, format version and salt (from the settings, or its own)."""
     if read_rows(spark, lake, LAKE):
         return
-    ensure_table(spark, lake, LAKE)
     row = (secrets.token_hex(8), FORMAT_VERSION, _salt(spark, settings), now)
-    append(lake, LAKE, spark.createDataFrame([row], LAKE.schema))
+    append_rows(spark, lake, LAKE, [dict(zip(LAKE.column_names, row, strict=True))])
 
 
 def _salt(spark: SparkSession, settings: Settings) -> str:
