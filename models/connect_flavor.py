@@ -53,9 +53,16 @@ def load_model(model_uri: str, staging: str) -> PipelineModel:
     """The pipeline behind an MLflow URI."""
     import mlflow
     from mlflow.models import Model
-    from pyspark.ml import PipelineModel
+    from pyspark.ml import PipelineModel, Transformer
+    from pyspark.ml.pipeline import PipelineSharedReadWrite
+    from pyspark.ml.util import DefaultParamsReader
+    from pyspark.sql import SparkSession
 
+    spark = SparkSession.getActiveSession()
+    assert spark is not None
     local = Path(mlflow.artifacts.download_artifacts(model_uri))
     data = Model.load(str(local)).flavors[FLAVOR]["model_data"]
     shutil.copytree(local / data, staging)
-    return PipelineModel.load(staging)
+    # Stage by stage: over Connect, Spark 4.0 does not load as a whole what classic Spark has written.
+    _, stages = PipelineSharedReadWrite.load(DefaultParamsReader.loadMetadata(staging, spark), spark, staging)
+    return PipelineModel([stage for stage in stages if isinstance(stage, Transformer)])
