@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from conf.expressions import Expression, parse_expression
+from conf.kinds import castable, spoken
 from conf.model import Declared
 
 EVENT_COLUMNS = (
@@ -14,18 +15,33 @@ EVENT_COLUMNS = (
     "quantity", "revenue", "currency", "version",
 )  # fmt: skip
 RECORD_COLUMNS = ("record_id", "observed_at", "version")
+STANDARD_KINDS = (
+    ("occurred_at", "timestamp"), ("observed_at", "timestamp"), ("quantity", "number"), ("revenue", "number"),
+    ("version", "bigint"),
+)  # fmt: skip
+"""The kinds of the standard columns that are not text."""
+
+
+def _parses(text: str) -> str:
+    parse_expression(text)
+    return text
+
+
+Sql = Annotated[str, AfterValidator(_parses)]
+"""One row's expression over raw columns, which are text."""
 
 
 class IdentifierMap(Declared):
     """An identifier that a row carries: a namespace and the expression of its value."""
 
     namespace: str
-    value: str
+    value: Sql
 
     @field_validator("value")
     @classmethod
-    def _parses(cls, value: str) -> str:
-        parse_expression(value)
+    def _is_one_value(cls, value: str) -> str:
+        if parse_expression(value).kind == "array":
+            raise ValueError(f"{value!r} is an array; expected one value")
         return value
 
 
@@ -38,8 +54,15 @@ class Expectation(Declared):
     @field_validator("check")
     @classmethod
     def _parses(cls, value: str) -> str:
-        parse_expression(value)
+        kind = parse_expression(value, STANDARD_KINDS).kind
+        if kind != "boolean":
+            raise ValueError(f"{value!r} is {spoken(kind)}; expected a condition")
         return value
+
+    @property
+    def expression(self) -> Expression:
+        """The check, parsed over the standard schema."""
+        return parse_expression(self.check, STANDARD_KINDS)
 
 
 class Source(Declared):
@@ -51,7 +74,7 @@ class Source(Declared):
     format: Literal["csv", "json", "parquet"]
     options: dict[str, str | bool | int] = Field(default_factory=dict)
     columns: tuple[str, ...] = ()
-    maps: dict[str, str]
+    maps: dict[str, Sql]
     identifiers: tuple[IdentifierMap, ...] = ()
     expect: tuple[Expectation, ...] = ()
 
@@ -64,15 +87,11 @@ class Source(Declared):
 
     @field_validator("maps")
     @classmethod
-    def _maps_parse(cls, value: dict[str, str]) -> dict[str, str]:
-        problems = []
+    def _make_what_is_expected(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
-            try:
-                parse_expression(text)
-            except ValueError as error:
-                problems.append(f"{name}: {error}")
-        if problems:
-            raise ValueError("; ".join(problems))
+            kind, wanted = parse_expression(text).kind, dict(STANDARD_KINDS).get(name, "text")
+            if not castable(kind, wanted):
+                raise ValueError(f"{name} expects {spoken(wanted)}, and {text!r} is {spoken(kind)}")
         return value
 
     @model_validator(mode="after")
@@ -82,7 +101,7 @@ class Source(Declared):
         if missing:
             raise ValueError(f"a source of kind {self.kind} must map {', '.join(missing)}")
         for expectation in self.expect:
-            unknown = sorted(set(parse_expression(expectation.check).columns) - set(self.standard_columns))
+            unknown = sorted(set(expectation.expression.columns) - set(self.standard_columns))
             if unknown:
                 raise ValueError(
                     f"expect: {expectation.name} checks {', '.join(unknown)}; expected columns of the standard schema "

@@ -44,6 +44,16 @@ def test_a_namespace_that_is_not_declared_is_told(conf: Path) -> None:
     assert problem.endswith("declared are crm_id, loyalty_id, email, phone, device_id, cookie_id")
 
 
+def test_an_expression_that_cannot_work_is_told_with_file_line_and_key(conf: Path) -> None:
+    edit(conf / "sources" / "pos.yml", "store: store_id", "store: coalesce(store_id, 0)")
+    line = 1 + (conf / "sources" / "pos.yml").read_text().splitlines().index("  store: coalesce(store_id, 0)")
+    (problem,) = problems_of(conf)
+    assert problem == (
+        f"sources/pos.yml:{line}: `maps.store`: COALESCE(store_id, 0) mixes text and a whole number: cast the text first, "
+        "e.g. cast(store_id as decimal(18,2)) in 'coalesce(store_id, 0)'"
+    )
+
+
 def test_a_source_is_named_as_its_file(conf: Path) -> None:
     (conf / "sources" / "pos.yml").rename(conf / "sources" / "tills.yml")
     assert problems_of(conf) == ["sources/tills.yml: `source`: found 'pos'; expected the file's own name, 'tills'"]

@@ -148,7 +148,7 @@ def _with_reasons(standard: DataFrame, source: Source, tolerance_seconds: int) -
     if source.kind == "events":
         built_in.append(("no_event_type", lambda: F.col("event_type").isNotNull()))
     checks = [failed(name, [check()]) for name, check in built_in]
-    checks += [failed(item.name, [F.expr(parse_expression(item.check).sql)]) for item in source.expect]
+    checks += [failed(item.name, [F.expr(item.expression.sql)]) for item in source.expect]
     told = standard.withColumn("reasons", reasons_of(F.col("_unparsed"), F.col("_checks"), F.array(*checks)))
     raw_row = F.when(F.size("reasons") > 0, F.coalesce("_unparsed", "raw_row"))
     return told.withColumn("raw_row", raw_row).drop("_checks", "_unparsed", "_ingested_at")

@@ -98,6 +98,14 @@ def test_a_row_is_refused_with_every_reason(spark: SparkSession) -> None:
     assert found == {name: reasons for name, (_, reasons) in REFUSED.items()}
 
 
+def test_a_value_that_a_function_cannot_take_is_a_reason_not_the_end_of_the_job(spark: SparkSession) -> None:
+    maps = {**TILL["maps"], "shelf": "left(shelf, pieces)", "aisle": "hour(at)", "age": "try_cast(aisle as int) + 1"}
+    rows = standardised(spark, {}, {"pieces": "x"}, {"at": "x"}, {"aisle": "x"}, source=till(maps=maps)).collect()
+    assert [row.attributes for row in rows[:2]] == [{"shelf": "a7", "aisle": "10"}, {"aisle": "10"}]
+    late = ["cannot_parse:occurred_at", "cannot_parse:aisle", "no_time"]
+    assert [row.reasons for row in rows] == [[], ["cannot_parse:shelf"], late, []]
+
+
 def test_every_row_is_accepted_or_quarantined_whole(spark: SparkSession) -> None:
     rows = standardised(spark, {}, {"type": None, "_row_hash": "h2"})
     assert [row.row_hash for row in accepted(rows, till()).collect()] == ["h1"]
