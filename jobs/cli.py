@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from conf.errors import C360Error, ConfigurationError
+from conf.errors import C360Error
+from jobs.runtime.command import common_options, first_line, new_run, print_json, project_of, show_progress
 
 if TYPE_CHECKING:
-    from conf.project import Project
     from jobs.runtime.stage import Outcome, Run
+
+COMMAND_MODULES: tuple[str, ...] = ()
+"""Modules of commands that are no stage; each adds its own with ``add_commands(commands, common)``."""
 
 STAGES = {
     "ingest-sources": "read new files into bronze and silver",
@@ -58,7 +58,7 @@ def console() -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and options."""
-    common = _common_options()
+    common = common_options()
     parser = argparse.ArgumentParser(prog="c360", description="One live customer 360 on your own lakehouse.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -83,72 +83,24 @@ def build_parser() -> argparse.ArgumentParser:
     preview.set_defaults(command=_preview)
     status = commands.add_parser("status", parents=[common], help="tables, versions, rows, last runs, quarantine")
     status.set_defaults(command=_status)
+    for module in COMMAND_MODULES:
+        import_module(module).add_commands(commands, common)
     return parser
-
-
-def _common_options() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--conf", type=Path, metavar="DIR", help="configuration folder (default: the sample's)")
-    common.add_argument("--env", default=os.environ.get("C360_ENV", "local"), help="environment: conf/env/NAME.yml")
-    common.add_argument("--lake", metavar="PATH", help="the lake's folder, instead of the environment's")
-    common.add_argument("--landing", metavar="PATH", help="the landing folder, instead of the environment's")
-    common.add_argument("--as-of", metavar="WHEN", help="latest_event, run_time, a date or a time (UTC)")
-    common.add_argument("--run-id", metavar="ID", help="the run's id, the same for all its stages")
-    common.add_argument("--json", action="store_true", help="print JSON, for machines")
-    common.add_argument("--debug", action="store_true", help="show where an error comes from")
-    return common
-
-
-def _project(options: argparse.Namespace) -> Project:
-    from conf.project import load_project
-    from conf.settings import Settings
-
-    project = load_project(options.conf, options.env, options.lake)
-    changes = {"as_of": options.as_of, "landing": options.landing}
-    given = {key: value for key, value in changes.items() if value is not None}
-    try:
-        settings = Settings.model_validate({**project.settings.model_dump(exclude_none=True), **given})
-    except ValueError as error:
-        raise ConfigurationError([f"--as-of or --landing: {_first_line(error, 2)}"]) from None
-    return replace(project, settings=settings)
-
-
-def _new_run(options: argparse.Namespace) -> Run:
-    from jobs.runtime.lake import open_lake
-    from jobs.runtime.run_log import check_lake, read_run_log
-    from jobs.runtime.session import get_session
-    from jobs.runtime.stage import Run
-
-    project = _project(options)
-    lake = open_lake(project.settings)
-    spark = None if lake.local_root is not None else get_session()
-    check_lake(spark, lake)
-    now = datetime.now(timezone.utc)
-    return Run(
-        project=project,
-        lake=lake,
-        run_id=options.run_id or f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}",
-        started_at=now,
-        log=read_run_log(spark, lake),
-        session=get_session,
-        full_refresh=getattr(options, "full_refresh", False),
-        train=getattr(options, "train", False),
-    )
 
 
 def _run(options: argparse.Namespace) -> int:
     from jobs.run_pipeline import run_pipeline
 
-    run = _new_run(options)
-    outcomes = run_pipeline(run, _progress)
-    _progress("")
+    run = new_run(options)
+    outcomes = run_pipeline(run, show_progress)
+    show_progress("")
     return _report(options, run, outcomes)
 
 
 def _run_stage(options: argparse.Namespace) -> int:
     from jobs.run_pipeline import run_alone
 
-    run = _new_run(options)
+    run = new_run(options)
     if options.stage == "train-segments":
         run = replace(run, train=not options.if_needed)
     return _report(options, run, run_alone(run, options.stage), segments=False)
@@ -162,7 +114,7 @@ def _report(options: argparse.Namespace, run: Run, outcomes: list[Outcome], segm
     lines = segment_lines(run) if segments else []
     if options.json:
         shown = {"run_id": run.run_id, "as_of": run.as_of, "stages": [asdict(outcome) for outcome in outcomes]}
-        _print_json({**shown, "segments": [asdict(line) for line in lines]})
+        print_json({**shown, "segments": [asdict(line) for line in lines]})
         return 0
     print(stage_table(outcomes))
     if segments and lines:
@@ -185,9 +137,9 @@ def _next_commands() -> list[str]:
 def _sample(options: argparse.Namespace) -> int:
     from jobs.sample.write_sample import write_sample
 
-    report = write_sample(Path(_project(options).settings.landing), options.days, options.households)
+    report = write_sample(Path(project_of(options).settings.landing), options.days, options.households)
     if options.json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
     else:
         print("\n".join(report.messages))
     return 0
@@ -196,10 +148,10 @@ def _sample(options: argparse.Namespace) -> int:
 def _preview(options: argparse.Namespace) -> int:
     from jobs.preview import preview_source
 
-    project = _project(options)
+    project = project_of(options)
     rows = preview_source(project, project.source(options.source), options.rows)
     if options.json:
-        _print_json(rows)
+        print_json(rows)
         return 0
     for number, row in enumerate(rows, start=1):
         print(f"row {number}")
@@ -211,27 +163,17 @@ def _preview(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from jobs.show_status import lake_status, status_text
 
-    status = lake_status(_new_run(options))
+    status = lake_status(new_run(options))
     if options.json:
-        _print_json(status)
+        print_json(status)
     else:
         print(status_text(status))
     return 0
 
 
-def _progress(stage: str) -> None:
-    """One line that is written over, on a terminal only."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{stage}", end=" …" if stage else "", file=sys.stderr, flush=True)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, default=str))
-
-
 def _fail(options: argparse.Namespace, text: str, code: int) -> int:
     if options.json:
-        _print_json({"error": text, "exit_code": code})
+        print_json({"error": text, "exit_code": code})
     print(f"c360: {text}", file=sys.stderr)
     return code
 
@@ -239,12 +181,7 @@ def _fail(options: argparse.Namespace, text: str, code: int) -> int:
 def _without_values(error: Exception) -> str:
     """What went wrong. Spark's messages quote the value they failed on, which may be personal: its condition says enough."""
     condition = getattr(error, "getCondition", lambda: None)()
-    return f"{type(error).__name__}: {condition or _first_line(error)}"
-
-
-def _first_line(error: BaseException, number: int = 0) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[min(number, len(lines) - 1)][:500] if lines else ""
+    return f"{type(error).__name__}: {condition or first_line(error)}"
 
 
 if __name__ == "__main__":

@@ -36,15 +36,21 @@ STAGES: dict[str, Job] = {
 def run_pipeline(run: Run, report: Callable[[str], None] = lambda stage: None) -> list[Outcome]:
     """Runs all stages; ``report`` hears the name of each as it starts."""
     outcomes: list[Outcome] = []
-    tracking = tracking_of(run)
-    if champion_version(tracking) is None:  # MLflow takes seconds to import and to make its store: meanwhile
-        Thread(target=prepare_tracking, args=(tracking,), daemon=True).start()
     for name in STAGES:
         report(name)
         outcomes += run_job(run, name)
+        if name == "ingest-sources":
+            _prepare_training(run)
     if any(outcome.ran for outcome in outcomes):
         clear_scratch(run.session, run.lake)
     return outcomes
+
+
+def _prepare_training(run: Run) -> None:
+    """MLflow takes seconds to import and to make its store: beside other stages, once there is something to train on."""
+    tracking = tracking_of(run)
+    if resolve_as_of(run) is not None and champion_version(tracking) is None:
+        Thread(target=prepare_tracking, args=(tracking,), daemon=True).start()
 
 
 def run_job(run: Run, name: str) -> list[Outcome]:

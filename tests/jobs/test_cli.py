@@ -9,7 +9,7 @@ import pytest
 
 from conf.project import default_conf
 from jobs import cli
-from jobs.runtime import session
+from jobs.runtime import command, session
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def test_an_error_is_json_too_where_json_is_asked_for(capsys: pytest.CaptureFixt
 def test_an_unforeseen_error_is_one_line_with_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_project", lambda options: {}["lost"])
+    monkeypatch.setattr(command, "project_of", lambda options: {}["lost"])
     assert told(capsys, "status") == (1, "c360: KeyError: 'lost' (--debug shows where)\n")
 
 
