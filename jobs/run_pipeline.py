@@ -19,6 +19,7 @@ from jobs.runtime.stage import Outcome, Run
 from jobs.score_rfm import score_rfm
 from jobs.train_segments import tracking_of, train_segments
 from models.registry import champion_version, prepare_tracking
+from models.tracking import Tracking
 
 Job = Callable[[Run], list[Outcome]]
 
@@ -36,19 +37,19 @@ STAGES: dict[str, Job] = {
 def run_pipeline(run: Run, report: Callable[[str], None] = lambda stage: None) -> list[Outcome]:
     """Runs all stages; ``report`` hears the name of each as it starts."""
     outcomes: list[Outcome] = []
+    tracking = tracking_of(run)  # where that is not declared it is said now, before anything is written
     for name in STAGES:
         report(name)
         outcomes += run_job(run, name)
         if name == "ingest-sources":
-            _prepare_training(run)
+            _prepare_training(run, tracking)
     if any(outcome.ran for outcome in outcomes):
         clear_scratch(run.session, run.lake)
     return outcomes
 
 
-def _prepare_training(run: Run) -> None:
+def _prepare_training(run: Run, tracking: Tracking) -> None:
     """MLflow takes seconds to import and to make its store: beside other stages, once there is something to train on."""
-    tracking = tracking_of(run)
     if resolve_as_of(run) is not None and champion_version(tracking) is None:
         Thread(target=prepare_tracking, args=(tracking,), daemon=True).start()
 
