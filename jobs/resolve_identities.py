@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from conf.project import Project, fingerprint
-from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, RECORDS
-from jobs.runtime.lake import ensure_table, merge, read, scratch
+from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, IDENTITY_RULES, RECORDS
+from jobs.runtime.lake import ensure_table, merge, read, read_rows, scratch, union
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.identity.changes import identity_changes
 from transforms.identity.links import link_identifiers, sightings
+from transforms.identity.normalise import BLOCKED
 from transforms.identity.resolve import identities_of, links_of, solve
-from transforms.identity.rules import ResolutionRules
+from transforms.identity.rules import ResolutionRules, standing_decisions
 from transforms.identity.scope import links_in_scope, touched_scope, within
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def resolve_identities(run: Run) -> list[Outcome]:
 
 
 def resolve_stage(project: Project) -> Stage:
-    """Its keys are the identifiers that changed rows carry or carried."""
+    """Its keys are the identifiers that changed rows carry or carried, and those that a person decided about."""
     return Stage(
         name="resolve-identities",
-        reads=(EVENTS.name, RECORDS.name),
+        reads=(EVENTS.name, RECORDS.name, IDENTITY_RULES.name),
         writes=(IDENTITY_LINKS.name, IDENTITIES.name, IDENTITY_CHANGES.name),
         fingerprint=lambda p: fingerprint(p.identity),
         keys=lambda run, feeds: _changed_identifiers(feeds),
@@ -41,24 +42,26 @@ def resolve_stage(project: Project) -> Stage:
 
 
 def _changed_identifiers(feeds: dict[str, DataFrame]) -> DataFrame:
-    carried = [feed.select(F.explode("identifiers").alias("i")).select("i.identifier_id") for feed in feeds.values()]
-    every = carried[0]
-    for frame in carried[1:]:
-        every = every.unionByName(frame)
-    return every.distinct()
+    usable = F.filter("identifiers", lambda identifier: identifier["blocked"].isNull())
+    about = dict.fromkeys(feeds, F.transform(usable, lambda identifier: identifier["identifier_id"]))
+    if IDENTITY_RULES.name in feeds:
+        about[IDENTITY_RULES.name] = F.array("identifier_id", "other_identifier_id")
+    return union([feeds[name].select(F.explode(ids).alias("identifier_id")) for name, ids in about.items()]).distinct()
 
 
 def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
     spark, lake = run.spark, run.lake
     for table in (IDENTITY_LINKS, IDENTITIES, IDENTITY_CHANGES):
         ensure_table(spark, lake, table)
-    rules = ResolutionRules(run.project.identity, as_of=_day_of(run))
+    rules = rules_of(run)
     before, scope = read(spark, lake, IDENTITIES), None
     links = link_identifiers(sightings(_rows_about(run, changes.keys)))
     if changes.keys is not None:
-        links = scratch(spark, lake, "links", _current_links(run, changes.keys, links))
+        known = scratch(spark, lake, "links", _current_links(run, changes.keys, links))
+        links, listed = known.where(F.col("blocked").isNull()), known.where(F.col("blocked").isNotNull())
         scope = scratch(spark, lake, "scope", touched_scope(changes.keys, links, before, rules))
         links, before = links_in_scope(links, scope), within(before, scope)
+        links = links.unionByName(listed.drop("severed"), allowMissingColumns=True)
     solved = scratch(spark, lake, "solved", solve(links, rules))
     after = identities_of(solved) if scope is None else within(identities_of(solved), scope)
     # What moved is written before identities are replaced: a killed run finds it again, a finished one changes nothing.
@@ -68,6 +71,12 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
         "links": merge(spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",)),
         "identities": merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",)),
     }
+
+
+def rules_of(run: Run) -> ResolutionRules:
+    """The rules of this run: what is declared, what people decided, and the day."""
+    links, unlinks = standing_decisions(read_rows(run.session_if_needed(), run.lake, IDENTITY_RULES))
+    return ResolutionRules(run.project.identity, links, unlinks, as_of=_day_of(run))
 
 
 def _day_of(run: Run) -> datetime:
@@ -88,11 +97,12 @@ def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:
 
 
 def _current_links(run: Run, keys: DataFrame, recomputed: DataFrame) -> DataFrame:
-    """All links as they are now, with ``severed`` as it was solved last: those of changed identifiers anew, the others
-    as they stand.
+    """All links as they are now, with ``severed`` as it was solved last: those of changed identifiers anew, with what
+    came with them ``blocked``; the others as they stand.
     """
-    links = read(run.spark, run.lake, IDENTITY_LINKS)
+    links = read(run.spark, run.lake, IDENTITY_LINKS).where(F.col("severed").isNull() | ~F.col("severed").isin(*BLOCKED))
     severed = links.select("identifier_id", "other_identifier_id", "severed")
     anew = recomputed.join(severed, ["identifier_id", "other_identifier_id"], "left")
     standing = links.join(F.broadcast(keys), "identifier_id", "left_anti")
-    return anew.select(*IDENTITY_LINKS.column_names).unionByName(standing.select(*IDENTITY_LINKS.column_names))
+    names = (*IDENTITY_LINKS.column_names, "blocked")
+    return anew.select(*names).unionByName(standing.select(*names[:-1]), allowMissingColumns=True)

@@ -108,7 +108,7 @@ IDENTITY_LINKS = Table(
         Column(
             "severed",
             STRING,
-            "Why the link is not followed (limit:…, hub, expired, unlinked); null where it is",
+            "Why it is not followed: limit:…, hub, expired, unlinked; blocked_… or too_long of the other; null where it is",
             "none",
         ),
     ),
@@ -132,6 +132,24 @@ IDENTITIES = Table(
     ),
     keys=("identifier_id",),
     cluster_by=("identifier_id",),
+)
+
+IDENTITY_RULES = Table(
+    name="silver.identity_rules",
+    comment="One row per decision of a person about two identifiers; of one pair the last decision holds",
+    columns=(
+        Column("identifier_id", STRING, "The smaller id of the two", "indirect", False),
+        Column("other_identifier_id", STRING, "The larger id of the two", "indirect", False),
+        Column("namespace", STRING, "Namespace of identifier_id", "none", False),
+        Column("other_namespace", STRING, "Namespace of other_identifier_id", "none", False),
+        Column("decision", STRING, "link, unlink, or revoke: what was decided before no longer holds", "none", False),
+        Column("why", STRING, "The reason as the person gave it", "direct", False),
+        Column("decided_by", STRING, "Who decided", "direct", False),
+        Column("decided_at", TIME, "When (UTC)", "none", False),
+    ),
+    keys=("identifier_id", "other_identifier_id", "decided_at"),
+    history=True,
+    properties=(("delta.enableDeletionVectors", "false"),),  # decisions are appended without a Spark job
 )
 
 IDENTITY_CHANGES = Table(

@@ -48,7 +48,7 @@ def test_pairs_of_identifiers_agree_with_the_truth(resolved: Place) -> None:
 
 def test_a_shared_device_severs_a_link_and_says_which_limit_it_would_break(resolved: Place) -> None:
     links = fetch(None, open_lake(resolved.project().settings), IDENTITY_LINKS.name, ("severed",)).to_pandas()
-    assert set(links["severed"].dropna()) == {"limit:crm_id"}
+    assert set(links["severed"].dropna()) == {"limit:crm_id", "blocked_value", "blocked_pattern"}
 
 
 def test_no_profile_is_over_a_limit(resolved: Place) -> None:

@@ -2,7 +2,8 @@
 
 A row is about its primary identifier, so it links that one to each of the others; the others reach each other through
 it. A row also shows its primary identifier by itself (a link to itself), so that one that never comes with another is
-known, too.
+known, too. Blocked identifiers (placeholders) are listed with the primary identifiers that they came with; they never
+enter the graph.
 """
 
 from __future__ import annotations
@@ -15,49 +16,43 @@ LINK_ENDS = ("identifier_id", "namespace", "value", "other_identifier_id", "othe
 
 
 def sightings(rows: DataFrame) -> DataFrame:
-    """One row per link that a row of ``rows`` shows: its ends, ``seen_at``, ``source``.
+    """One row per pair that a row of ``rows`` shows: its ends, ``seen_at``, ``source``, and ``blocked``: why the other
+    one never links, null where it does.
 
-    ``rows`` has ``identifiers`` (strongest first), ``seen_at`` and ``source``. Blocked identifiers show nothing here
-    (see :func:`blocked_identifiers`); a row without any other shows nothing at all. Because identifiers of one
-    namespace are in the order of their values, two identifiers are always linked in the same direction.
+    ``rows`` has ``identifiers`` (strongest first), ``seen_at`` and ``source``. A row in which every identifier is blocked
+    is nobody's and shows nothing. Because identifiers of one namespace are in the order of their values, two
+    identifiers are always linked in the same direction.
     """
     usable = F.filter("identifiers", lambda identifier: identifier["blocked"].isNull())
-    shown = rows.select("seen_at", "source", usable.alias("usable"))
-    pairs = shown.select("seen_at", "source", F.get("usable", F.lit(0)).alias("primary"), F.explode("usable").alias("other"))
-    return pairs.select(
+    shown = rows.select("seen_at", "source", F.get(usable, F.lit(0)).alias("primary"), F.explode("identifiers").alias("other"))
+    return shown.where(F.col("primary").isNotNull()).select(
         F.col("primary.identifier_id").alias("identifier_id"),
         F.col("primary.namespace").alias("namespace"),
         F.col("primary.value").alias("value"),
         F.col("other.identifier_id").alias("other_identifier_id"),
         F.col("other.namespace").alias("other_namespace"),
         F.col("other.value").alias("other_value"),
+        F.col("other.blocked").alias("blocked"),
         "seen_at",
         "source",
     )
 
 
 def link_identifiers(seen: DataFrame) -> DataFrame:
-    """Sightings -> one row per link: ``first_seen`` and ``last_seen`` (UTC), ``times`` (rows that show it), ``sources``
-    (sorted). A sighting without a time counts and dates nothing.
+    """Sightings -> one row per pair: ``first_seen`` and ``last_seen`` (UTC), ``times`` (rows that show it), ``sources``
+    (sorted), and ``blocked``. A sighting without a time counts and dates nothing.
+
+    A pair with ``blocked`` is no link, only listed with its reason. One that some rows show blocked (a number that is
+    a placeholder as it was written there) and others not is a link, and only those others count.
     """
+    counts = F.col("blocked").isNull()
+    links = F.max(counts)
     return seen.groupBy(*LINK_ENDS).agg(
-        F.min("seen_at").alias("first_seen"),
-        F.max("seen_at").alias("last_seen"),
-        F.count(F.lit(1)).alias("times"),
-        F.array_sort(F.collect_set("source")).alias("sources"),
-    )
-
-
-def blocked_identifiers(rows: DataFrame) -> DataFrame:
-    """One row per blocked identifier of ``rows``, with why it is ``blocked``, when it was seen, how often and by whom.
-
-    They never enter the graph; this is the list of them. Takes the same rows as :func:`sightings`.
-    """
-    carried = rows.select("seen_at", "source", F.explode("identifiers").alias("identifier"))
-    blocked = carried.where(F.col("identifier.blocked").isNotNull()).select("seen_at", "source", "identifier.*")
-    return blocked.groupBy("identifier_id", "namespace", "value", "blocked").agg(
-        F.min("seen_at").alias("first_seen"),
-        F.max("seen_at").alias("last_seen"),
-        F.count(F.lit(1)).alias("times"),
-        F.array_sort(F.collect_set("source")).alias("sources"),
+        F.when(links, F.min(F.when(counts, F.col("seen_at")))).otherwise(F.min("seen_at")).alias("first_seen"),
+        F.when(links, F.max(F.when(counts, F.col("seen_at")))).otherwise(F.max("seen_at")).alias("last_seen"),
+        F.when(links, F.count_if(counts)).otherwise(F.count(F.lit(1))).alias("times"),
+        F.array_sort(F.when(links, F.collect_set(F.when(counts, F.col("source")))).otherwise(F.collect_set("source"))).alias(
+            "sources"
+        ),
+        F.when(~links, F.max("blocked")).alias("blocked"),
     )

@@ -18,6 +18,9 @@ ID_LENGTH = 32
 
 IDENTIFIERS_TYPE = "array<struct<namespace:string,value:string,identifier_id:string,blocked:string>>"
 
+BLOCKED = ("too_long", "blocked_value", "blocked_pattern")
+"""Why a value may not link."""
+
 _BLANKS = " \t\r\n\u00a0"
 _REWRITES = ("card", "phone")
 
@@ -60,14 +63,15 @@ def _phone(text: Column, plan: DialPlan | None) -> Column:
 
 
 def blocked_reason(value: Column, namespace: Namespace, config: IdentityConfig) -> Column:
-    """Why ``value`` may not link: ``too_long``, ``blocked_value``, ``blocked_pattern``; null where it may."""
+    """Why ``value`` may not link, one of ``BLOCKED``; null where it may."""
+    too_long, blocked_value, blocked_pattern = BLOCKED
     blocked = config.blocked_in(namespace.name)
     lowered = F.lower(F.btrim(value, F.lit(_BLANKS)))
-    reason = F.when(F.length(value) > MAX_VALUE_LENGTH, F.lit("too_long"))
+    reason = F.when(F.length(value) > MAX_VALUE_LENGTH, F.lit(too_long))
     if blocked.values:
-        reason = reason.when(lowered.isin(*sorted({item.lower() for item in blocked.values})), F.lit("blocked_value"))
+        reason = reason.when(lowered.isin(*sorted({item.lower() for item in blocked.values})), F.lit(blocked_value))
     for pattern in _combined(blocked.patterns):
-        reason = reason.when(lowered.rlike(pattern), F.lit("blocked_pattern"))
+        reason = reason.when(lowered.rlike(pattern), F.lit(blocked_pattern))
     return reason
 
 

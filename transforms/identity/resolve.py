@@ -12,6 +12,7 @@ from functools import partial
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -44,10 +45,11 @@ def solve(links: DataFrame, rules: ResolutionRules) -> DataFrame:
     """Links -> identities and links in one frame, told apart by ``kind``: see :func:`identities_of`, :func:`links_of`.
 
     ``links`` has the columns of :func:`transforms.identity.links.link_identifiers`, and may have ``settled``
-    (:func:`transforms.identity.scope.links_in_scope`). Write the result down before reading both kinds from it:
-    each read of it solves anew.
+    (:func:`transforms.identity.scope.links_in_scope`). What is ``blocked`` is no link: it comes back with that as its
+    reason, and nothing is made of it. Write the result down before reading both kinds from it: each read of it solves
+    anew.
     """
-    columns = [*_GIVEN, *(["settled"] if "settled" in links.columns else [])]
+    columns = [*_GIVEN, *(name for name in ("blocked", "settled") if name in links.columns)]
     schema = _solved_schema()
     return links.select(*columns).repartition(1).mapInArrow(partial(_solve_batches, rules=rules), schema)
 
@@ -68,6 +70,11 @@ def _solve_batches(batches: Iterator[pa.RecordBatch], rules: ResolutionRules) ->
     if not received:
         return
     links = pa.Table.from_batches(received)
+    if "blocked" in links.column_names:
+        is_link = pc.is_null(links["blocked"])
+        blocked = links.filter(pc.invert(is_link))
+        yield from _rows(blocked.select(list(_GIVEN)).append_column("severed", blocked["blocked"]), LINK)
+        links = links.filter(is_link)
     used = [name for name in (*_USED, "settled") if name in links.column_names]
     identities, solved = solve_identities(links.select(used).to_pandas(types_mapper=pd.ArrowDtype), rules)
     severed = pa.array(solved["severed"], pa.string(), from_pandas=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from conf.identity import IdentityConfig
 
@@ -55,6 +57,15 @@ class ResolutionRules:
         if lifetime is None or self.as_of is None:
             return None
         return self.as_of.astimezone(timezone.utc) - lifetime
+
+
+def standing_decisions(decisions: Iterable[Mapping[str, Any]]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Rows of ``silver.identity_rules``, in any order -> (links, unlinks) that hold: of one pair, the last decision does."""
+    last: dict[Pair, str] = {}
+    for row in sorted(decisions, key=lambda row: row["decided_at"]):
+        last[row["identifier_id"], row["other_identifier_id"]] = row["decision"]
+    links, unlinks = (tuple(sorted(pair for pair, held in last.items() if held == word)) for word in ("link", "unlink"))
+    return links, unlinks
 
 
 def _unordered(pairs: tuple[Pair, ...]) -> set[Pair]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from transforms.identity.links import blocked_identifiers, link_identifiers, sightings
+from transforms.identity.links import link_identifiers, sightings
 
 IDENTIFIERS = "array<struct<namespace:string,value:string,identifier_id:string,blocked:string>>"
 
@@ -34,9 +34,9 @@ def test_a_row_links_its_primary_identifier_to_itself_and_to_each_other_one(spar
     assert pairs(seen) == [("crm_id:1", "cookie_id:c"), ("crm_id:1", "crm_id:1"), ("crm_id:1", "email:t")]
 
 
-def test_blocked_identifiers_link_nothing(spark: SparkSession) -> None:
+def test_blocked_identifiers_are_never_whom_a_row_is_about(spark: SparkSession) -> None:
     seen = sightings(rows(spark, ("!crm_id:0 email:t !phone:0", 1, "web"), ("!email:null", 2, "web"), ("", 3, "web")))
-    assert pairs(seen) == [("email:t", "email:t")]
+    assert pairs(seen) == [("email:t", "crm_id:0"), ("email:t", "email:t"), ("email:t", "phone:0")]
 
 
 def test_links_say_when_how_often_and_where_they_were_seen(spark: SparkSession) -> None:
@@ -59,8 +59,15 @@ def told(links: DataFrame) -> list[Any]:
     return links.selectExpr("*", "array(hour(first_seen), hour(last_seen)) AS hours").collect()
 
 
-def test_blocked_identifiers_are_listed_with_their_reason(spark: SparkSession) -> None:
-    events = rows(spark, ("email:t !phone:0", 1, "web"), ("!phone:0", 4, "crm"))
-    (row,) = told(blocked_identifiers(events))
-    assert (row.identifier_id, row.blocked, row.hours, row.times) == ("phone:0", "blocked_value", [1, 4], 2)
-    assert row.sources == ["crm", "web"]
+def test_blocked_identifiers_are_listed_with_whom_they_came_with_and_why(spark: SparkSession) -> None:
+    events = rows(spark, ("email:t !phone:0", 1, "web"), ("!phone:0", 4, "crm"), ("email:t !phone:0", 2, "crm"))
+    listed = {row.other_identifier_id: row for row in told(link_identifiers(sightings(events)))}
+    assert {one: row.blocked for one, row in listed.items()} == {"email:t": None, "phone:0": "blocked_value"}
+    row = listed["phone:0"]
+    assert (row.identifier_id, row.hours, row.times, row.sources) == ("email:t", [1, 2], 2, ["crm", "web"])
+
+
+def test_a_pair_that_only_some_rows_show_blocked_is_a_link_of_the_other_rows(spark: SparkSession) -> None:
+    events = rows(spark, ("email:t !phone:5", 1, "web"), ("email:t phone:5", 3, "crm"))
+    (row,) = (row for row in told(link_identifiers(sightings(events))) if row.other_identifier_id == "phone:5")
+    assert (row.blocked, row.hours, row.times, row.sources) == (None, [3, 3], 1, ["crm"])
