@@ -1,0 +1,53 @@
+"""Rules tried on text: what the lines mean, and that the stage's own code decides."""
+
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import SparkSession
+
+from conf.errors import BadInputError
+from conf.identity import IdentityConfig
+from tests.transforms.identity.scenario import config_of
+from transforms.identity.scenarios import ScenarioOutcome, Severed, events_of, outcomes_of, read_scenarios, solved_scenarios
+
+CONFIG = config_of(email={"normalise": "email"}, blocked={"values": ["null"]})
+
+
+def outcomes(spark: SparkSession, text: str, config: IdentityConfig = CONFIG) -> list[ScenarioOutcome]:
+    scenarios = read_scenarios(text, config)
+    events = events_of(spark, scenarios, config).collect()
+    return outcomes_of(events, solved_scenarios(spark, scenarios, config).collect(), len(scenarios), config)
+
+
+def test_scenarios_are_parted_by_dashes_and_comments_are_left_out() -> None:
+    text = "# a tablet\ncrm_id: Tom, cookie_id: 1:1\n\n---\n---\nemail: t\n---\n"
+    assert read_scenarios(text, CONFIG) == [[[("crm_id", "Tom"), ("cookie_id", "1:1")]], [], [[("email", "t")]]]
+
+
+def test_every_line_that_does_not_read_is_named() -> None:
+    with pytest.raises(BadInputError) as error:
+        read_scenarios("crm_id: Tom\nTom\nfax: 1, email: t", CONFIG)
+    assert "line 2: found 'Tom'; expected namespace: value" in str(error.value)
+    assert "line 3: namespace 'fax' is not declared; expected one of crm_id, loyalty_id" in str(error.value)
+
+
+def test_scenarios_are_solved_apart_by_the_rules_of_the_stage(spark: SparkSession) -> None:
+    tablet = "crm_id: Tom, email: Tom@X.com, email: null\ncrm_id: Tom, cookie_id: 1\ncrm_id: Summer, cookie_id: 1"
+    alone = "email: a, email: b\ncookie_id: 1"
+    assert outcomes(spark, f"{tablet}\n---\n{alone}\n---\n---\n") == [
+        ScenarioOutcome(
+            (("crm_id:Summer", "cookie_id:1"), ("crm_id:Tom", "email:tom@x.com")),
+            (
+                Severed(("crm_id:Tom", "cookie_id:1"), "limit:crm_id"),
+                Severed(("crm_id:Tom", "email:null"), "blocked_value"),
+            ),
+        ),
+        ScenarioOutcome((("email:a", "email:b"), ("cookie_id:1",)), ()),
+        ScenarioOutcome((), ()),
+    ]
+
+
+def test_later_lines_are_later(spark: SparkSession) -> None:
+    back = "crm_id: Tom, cookie_id: 1\ncrm_id: Summer, cookie_id: 1\ncrm_id: Tom, cookie_id: 1"
+    (outcome,) = outcomes(spark, back)
+    assert outcome.severed == (Severed(("crm_id:Summer", "cookie_id:1"), "limit:crm_id"),)
