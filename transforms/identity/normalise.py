@@ -21,8 +21,11 @@ IDENTIFIERS_TYPE = "array<struct<namespace:string,value:string,identifier_id:str
 BLOCKED = ("too_long", "blocked_value", "blocked_pattern")
 """Why a value may not link."""
 
-_BLANKS = " \t\r\n\u00a0"
-_REWRITES = ("card", "phone")
+BLANKS = " \t\r\n\u00a0"
+"""What goes around a value."""
+
+REWRITES = ("card", "phone")
+"""Normalisations that may make a placeholder look like a value."""
 
 
 def normalise_identifier(value: Column, namespace: Namespace) -> Column:
@@ -31,7 +34,7 @@ def normalise_identifier(value: Column, namespace: Namespace) -> Column:
     ``email`` and ``lower``: lower case. ``upper``: upper case. ``card``: upper case without blanks and dashes.
     ``phone``: see :func:`_phone`.
     """
-    text = F.btrim(value.cast("string"), F.lit(_BLANKS))
+    text = F.btrim(value.cast("string"), F.lit(BLANKS))
     if namespace.normalise in ("email", "lower"):
         return F.lower(text)
     if namespace.normalise == "upper":
@@ -66,7 +69,7 @@ def blocked_reason(value: Column, namespace: Namespace, config: IdentityConfig) 
     """Why ``value`` may not link, one of ``BLOCKED``; null where it may."""
     too_long, blocked_value, blocked_pattern = BLOCKED
     blocked = config.blocked_in(namespace.name)
-    lowered = F.lower(F.btrim(value, F.lit(_BLANKS)))
+    lowered = F.lower(F.btrim(value, F.lit(BLANKS)))
     reason = F.when(F.length(value) > MAX_VALUE_LENGTH, F.lit(too_long))
     if blocked.values:
         reason = reason.when(lowered.isin(*sorted({item.lower() for item in blocked.values})), F.lit(blocked_value))
@@ -121,7 +124,7 @@ def _identifiers_of(namespace: Namespace, values: list[Column], config: Identity
 def _identifier(namespace: Namespace, raw: Column, config: IdentityConfig, salt: Column) -> Column:
     value = normalise_identifier(raw, namespace)
     blocked = blocked_reason(value, namespace, config)
-    if namespace.normalise in _REWRITES:  # judged as written, too: ten zeros are no longer all zeros with a country code
+    if namespace.normalise in REWRITES:  # judged as written, too: ten zeros are no longer all zeros with a country code
         blocked = F.coalesce(blocked, blocked_reason(raw.cast("string"), namespace, config))
     parts = {
         "namespace": F.lit(namespace.name),

@@ -1,0 +1,77 @@
+"""One identifier without a session: the value of a person's question, written and judged as ingest writes and judges it.
+
+:mod:`transforms.identity.normalise` says the same as SQL, for columns. A property test holds the two together on drawn
+text, because a value that is written in another way is somebody else's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from conf.identity import MAX_VALUE_LENGTH, DialPlan, IdentityConfig, Namespace
+from transforms.identity.normalise import BLANKS, ID_LENGTH, REWRITES
+
+_LINE_ENDS = "\n\r\u0085\u2028\u2029"
+_AT_END = rf"(?=[{_LINE_ENDS}]?\Z)"
+"""What ``$`` is in SQL: also ahead of a last line end, of which Python knows one."""
+
+
+def normalised(text: str, namespace: Namespace) -> str:
+    """``text`` as it is compared in its namespace: see :func:`transforms.identity.normalise.normalise_identifier`."""
+    text = text.strip(BLANKS)
+    if namespace.normalise in ("email", "lower"):
+        return text.lower()
+    if namespace.normalise == "upper":
+        return text.upper()
+    if namespace.normalise == "card":
+        return _replaced(r"[\s\u00a0-]", "", text).upper()
+    if namespace.normalise == "phone":
+        return _phone(text, namespace.dial_plan)
+    return text
+
+
+def _phone(text: str, plan: DialPlan | None) -> str:
+    written = _replaced(rf"(?i:\s*(?:ext\.?|x)\s*\d+{_AT_END})|\(0\)|[^0-9+]|(?<=[0-9])\+", "", text)
+    written = _replaced(r"^00(?=[1-9]\d{6})", "+", written)
+    if plan is not None:
+        prefix = "|".join(filter(None, (plan.trunk, plan.code)))
+        fewest, most = plan.lengths
+        written = _replaced(rf"^(?:{prefix})?(\d{{{fewest},{most}}})\Z", rf"+{plan.code}\g<1>", written)
+    written = _replaced(r"^\++(?=\d{0,6}\Z)", "", written)
+    return written or text.lower()
+
+
+def why_blocked(text: str, namespace: Namespace, config: IdentityConfig) -> str | None:
+    """Why the value written as ``text`` may not link: ``too_long``, ``blocked_value``, ``blocked_pattern``; None where it may."""
+    blocked = _judged(normalised(text, namespace), namespace, config)
+    if blocked is None and namespace.normalise in REWRITES:
+        blocked = _judged(text, namespace, config)
+    return blocked
+
+
+def _judged(value: str, namespace: Namespace, config: IdentityConfig) -> str | None:
+    blocked = config.blocked_in(namespace.name)
+    lowered = value.strip(BLANKS).lower()
+    if len(value) > MAX_VALUE_LENGTH:
+        return "too_long"
+    if lowered in {item.lower() for item in blocked.values}:
+        return "blocked_value"
+    if any(_found(pattern, lowered) for pattern in blocked.patterns):
+        return "blocked_pattern"
+    return None
+
+
+def _found(pattern: str, text: str) -> bool:
+    searched = re.compile(pattern, re.ASCII | re.IGNORECASE)
+    without_end = text[:-1] if text and text[-1] in _LINE_ENDS else text
+    return bool(searched.search(text) or searched.search(without_end))
+
+
+def _replaced(pattern: str, by: str, text: str) -> str:
+    return re.sub(pattern, by, text, flags=re.ASCII)
+
+
+def id_of(namespace: Namespace, value: str, salt: str) -> str:
+    """The ``identifier_id`` of a normalised value."""
+    return hashlib.sha256(f"{salt}:{namespace.name}:{value}".encode()).hexdigest()[:ID_LENGTH]
