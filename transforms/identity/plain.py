@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 
+from conf.errors import BadInputError
 from conf.identity import MAX_VALUE_LENGTH, DialPlan, IdentityConfig, Namespace
 from transforms.identity.normalise import BLANKS, ID_LENGTH, REWRITES
 
@@ -75,3 +77,39 @@ def _replaced(pattern: str, by: str, text: str) -> str:
 def id_of(namespace: Namespace, value: str, salt: str) -> str:
     """The ``identifier_id`` of a normalised value."""
     return hashlib.sha256(f"{salt}:{namespace.name}:{value}".encode()).hexdigest()[:ID_LENGTH]
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """An identifier that a person names: normalised, with its id and why it may not link (None where it may)."""
+
+    namespace: Namespace
+    value: str
+    identifier_id: str
+    blocked: str | None
+
+    @property
+    def name(self) -> str:
+        """``namespace:value``, as a person writes it."""
+        return f"{self.namespace.name}:{self.value}"
+
+
+def read_identifier(text: str, config: IdentityConfig, salt: str) -> Identifier:
+    """``email: Ana@Example.com`` -> the identifier. Raises BadInputError where it names no declared namespace or no value."""
+    name, colon, value = text.partition(":")
+    known = ", ".join(config.namespace_names)
+    if not colon or name.strip() not in config.namespace_names:
+        raise BadInputError(f"{name.strip()!r} is no identifier: expected NAMESPACE:VALUE, with a namespace among {known}.")
+    namespace = config.namespace(name.strip())
+    written = normalised(value, namespace)
+    return Identifier(namespace, written, id_of(namespace, written, salt), why_blocked(value, namespace, config))
+
+
+def masked(value: str) -> str:
+    """A value as it may be shown: of an e-mail address its first letter and its domain, of anything else its last two
+    characters, and nothing of a short one.
+    """
+    local, at, domain = value.rpartition("@")
+    if at and local:
+        return f"{local[0]}***@{domain}"
+    return f"***{value[-2:]}" if len(value) > 5 else "***"
