@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import BadInputError
@@ -46,31 +47,31 @@ def _decide(options: argparse.Namespace) -> int:
     run = new_run(options)
     one, other = (read_identifier(text, run.project.identity, salt_of_lake(run)) for text in (options.one, options.other))
     _check(run, options.decision, one, other)
-    preview = preview_decision(run, options.decision, one, other)
+    row = decision_row(run, options.decision, one, other, options.why, options.by or getpass.getuser())
+    preview = preview_decision(run, [*decisions_of(run), row], one, other)
     if not options.dry_run:
-        note_decision(run, options.decision, one, other, options.why, options.by or getpass.getuser())
+        note_decision(run, row)
     if options.json:
         print_json({**preview.__dict__, "noted": not options.dry_run})
         return 0
     print(preview_text(preview))
-    print(
-        "\nNothing was noted (--dry-run)."
-        if options.dry_run
-        else "\nNoted. The next run applies it; `c360 revoke` takes it back."
-    )
+    noted = "Noted. The next run applies it; `c360 revoke` takes it back."
+    print(f"\n{'Nothing was noted (--dry-run).' if options.dry_run else noted}")
     return 0
 
 
-def note_decision(run: Run, decision: str, one: Identifier, other: Identifier, why: str, by: str) -> None:
-    """Appends the decision, at the start of ``run``."""
-    from jobs.runtime.lake import append_rows
-    from jobs.runtime.run_log import make_schemas
-
+def decision_row(run: Run, decision: str, one: Identifier, other: Identifier, why: str, by: str) -> dict[str, Any]:
+    """The decision as ``silver.identity_rules`` keeps it, made at the start of ``run``."""
     smaller, larger = sorted((one, other), key=lambda end: end.identifier_id)
     ends = (smaller.identifier_id, larger.identifier_id, smaller.namespace.name, larger.namespace.name)
-    row = dict(zip(IDENTITY_RULES.column_names, (*ends, decision, why, by, run.started_at), strict=True))
-    make_schemas(run.spark, run.lake)
-    append_rows(run.spark, run.lake, IDENTITY_RULES, [row])
+    return dict(zip(IDENTITY_RULES.column_names, (*ends, decision, why, by, run.started_at), strict=True))
+
+
+def note_decision(run: Run, decision: dict[str, Any]) -> None:
+    """Appends the decision; the next run applies it."""
+    from jobs.runtime.lake import append_rows
+
+    append_rows(run.spark, run.lake, IDENTITY_RULES, [decision])
 
 
 def _check(run: Run, decision: str, one: Identifier, other: Identifier) -> None:
@@ -99,33 +100,20 @@ def decisions_of(run: Run) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["decided_at"], row["identifier_id"], row["other_identifier_id"]))
 
 
-def with_decision(run: Run, decision: str, one: Identifier, other: Identifier) -> list[dict[str, Any]]:
-    """All decisions as they would be with one more."""
-    smaller, larger = sorted((one.identifier_id, other.identifier_id))
-    added = {"identifier_id": smaller, "other_identifier_id": larger, "decision": decision, "decided_at": run.started_at}
-    return [*decisions_of(run), added]
-
-
 def _rules(options: argparse.Namespace) -> int:
     rules = list_decisions(new_run(options))
     if options.json:
         print_json(rules)
         return 0
-    header = ("identifier", "other identifier", "decision", "holds", "decided", "by", "why")
-    rows = [
-        (
-            r["one"],
-            r["other"],
-            r["decision"],
-            "yes" if r["holds"] else "no",
-            f"{r['decided_at']:%Y-%m-%d %H:%M}",
-            r["decided_by"],
-            r["why"],
-        )
-        for r in rules
-    ]
-    print(text_table(header, rows) if rows else "Nobody has decided anything yet.")
+    rows = [tuple(_cell(value) for value in rule.values()) for rule in rules]
+    print(text_table(tuple(rules[0]), rows) if rules else "Nobody has decided anything yet.")
     return 0
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value
 
 
 def list_decisions(run: Run) -> list[dict[str, Any]]:

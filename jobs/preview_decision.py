@@ -9,7 +9,6 @@ from pyspark.sql import functions as F
 
 from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS
 from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, IDENTITY_LINKS, RECORDS
-from jobs.decide_identities import with_decision
 from jobs.resolve_identities import rules_of
 from jobs.runtime.lake import exists, read
 from jobs.runtime.text_table import text_table
@@ -38,9 +37,9 @@ class Preview:
     rows: dict[str, int]
 
 
-def preview_decision(run: Run, decision: str, one: Identifier, other: Identifier) -> Preview:
-    """Solves again what the decision touches, on the tables as they stand; writes nothing."""
-    links, unlinks = standing_decisions(with_decision(run, decision, one, other))
+def preview_decision(run: Run, decisions: list[dict[str, Any]], one: Identifier, other: Identifier) -> Preview:
+    """Solves again what the last of the decisions touches, on the tables as they stand; writes nothing."""
+    links, unlinks = standing_decisions(decisions)
     before, after = _solved(run, (one, other), replace(rules_of(run), links=links, unlinks=unlinks))
     was, becomes = ({row["identifier_id"]: row["profile_id"] for row in rows} for rows in (before, after))
     moved = sorted(member for member in {*was, *becomes} if was.get(member) != becomes.get(member))
@@ -57,7 +56,7 @@ def preview_decision(run: Run, decision: str, one: Identifier, other: Identifier
         }
         for profile in touched
     )
-    return Preview(decision, one.name, other.name, profiles, _rows_that_move(run, moved))
+    return Preview(decisions[-1]["decision"], one.name, other.name, profiles, _rows_that_move(run, moved))
 
 
 def _solved(run: Run, ends: tuple[Identifier, Identifier], rules: ResolutionRules) -> tuple[list[Any], list[Any]]:
