@@ -1,7 +1,8 @@
-"""What the lake holds: tables with versions and rows, the last run of each stage, quarantine by reason."""
+"""What the lake holds: tables with versions and rows, the last run of each stage, quarantine and severed links by reason."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
@@ -11,6 +12,7 @@ from conf.tables.silver import (
     IDENTITIES,
     IDENTITY_CHANGES,
     IDENTITY_LINKS,
+    IDENTITY_RULES,
     QUARANTINE,
     RECORDS,
     profile_attributes_table,
@@ -21,7 +23,7 @@ from jobs.runtime.text_table import text_table
 
 
 def lake_status(run: Run) -> dict[str, Any]:
-    """Tables (name, version, rows), stages (last finished run), quarantine (source, reason, rows)."""
+    """Tables (name, version, rows), stages (last finished run), quarantine (source, reason, rows), links not followed."""
     spark = run.session_if_needed()
     tables = []
     for name in _table_names(run):
@@ -43,11 +45,14 @@ def lake_status(run: Run) -> dict[str, Any]:
         "tables": tables,
         "stages": stages,
         "quarantine": _quarantine(run),
+        "not linked": _not_linked(run),
     }
 
 
 def _table_names(run: Run) -> list[str]:
-    silver = [t.name for t in (RECORDS, EVENTS, QUARANTINE, IDENTITY_LINKS, IDENTITIES, IDENTITY_CHANGES, ACTIVITY)]
+    silver = [
+        t.name for t in (RECORDS, EVENTS, QUARANTINE, IDENTITY_LINKS, IDENTITIES, IDENTITY_RULES, IDENTITY_CHANGES, ACTIVITY)
+    ]
     profile = run.project.profile
     gold = [RFM.name, SEGMENT_ASSIGNMENTS.name, customer_360_table(profile).name]
     return [
@@ -67,10 +72,16 @@ def _quarantine(run: Run) -> list[dict[str, Any]]:
     return [{"source": s, "reason": r, "rows": n} for (s, r), n in sorted(counts.items())]
 
 
+def _not_linked(run: Run) -> list[dict[str, Any]]:
+    """How many links are not followed, by reason; placeholders among them."""
+    rows = fetch(run.session_if_needed(), run.lake, IDENTITY_LINKS.name, ("severed",), "severed IS NOT NULL")
+    return [{"reason": reason, "links": links} for reason, links in sorted(Counter(rows["severed"].to_pylist()).items())]
+
+
 def status_text(status: dict[str, Any]) -> str:
     """The status for a terminal."""
     parts = [f"Lake {status['lake']}"]
-    for title in ("tables", "stages", "quarantine"):
+    for title in ("tables", "stages", "quarantine", "not linked"):
         if status[title]:
             rows = [tuple(item.values()) for item in status[title]]
             parts.append(f"{title.capitalize()}\n\n{text_table(tuple(status[title][0]), rows)}")
