@@ -38,3 +38,7 @@ class LakeError(BadInputError):
 
 class StageError(C360Error):
     """A stage that could not finish; the lake holds what the last finished stage left."""
+
+
+class NotFoundError(C360Error):
+    """Nobody and nothing by the name that was asked for; the question itself was well put."""

@@ -16,7 +16,12 @@ from jobs.runtime.command import common_options, first_line, new_run, print_json
 if TYPE_CHECKING:
     from jobs.runtime.stage import Outcome, Run
 
-COMMAND_MODULES = ("jobs.explain_identities", "jobs.decide_identities", "jobs.simulate_identities")
+COMMAND_MODULES = (
+    "jobs.explain_identities",
+    "jobs.decide_identities",
+    "jobs.simulate_identities",
+    "jobs.look_up_profile",
+)
 """Modules of commands that are no stage; each adds its own with ``add_commands(commands, common)``."""
 
 STAGES = {

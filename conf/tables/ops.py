@@ -61,4 +61,20 @@ LAKE = Table(
     properties=_NO_FEATURES,
 )
 
+ACCESS_LOG = Table(
+    name="ops.access_log",
+    comment="One row per look at somebody's unmasked personal values: who, when, at whom, and why",
+    columns=(
+        Column("accessed_at", TIME, "When (UTC)", "none", False),
+        Column("accessed_by", STRING, "Who looked: the operating system's user, or whom they named", "direct", False),
+        Column("profile_id", STRING, "Profile that was shown", "indirect", False),
+        Column("asked_by", STRING, "Namespace of the identifier that was asked for, or its id", "indirect"),
+        Column("why", STRING, "The reason that was given", "direct", False),
+    ),
+    keys=("accessed_at", "accessed_by", "profile_id"),
+    change_feed=False,
+    history=True,
+    properties=_NO_FEATURES,
+)
+
 FORMAT_VERSION = 1

@@ -146,19 +146,22 @@ def ensure_table(spark: SparkSession, lake: Lake, table: Table) -> None:
 
 def _create_statement(lake: Lake, table: Table) -> str:
     columns = ", ".join(_column_definition(c.name, c.type, c.comment, c.nullable) for c in table.columns)
-    properties = {
-        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
-        # Never empty: an empty list would put every column back into the statistics.
-        "delta.dataSkippingStatsColumns": ",".join(f"`{name}`" for name in table.statistics_columns),
-        **dict(table.properties),
-    }
-    shown = ", ".join(f"'{key}' = '{value}'" for key, value in sorted(properties.items()))
+    shown = ", ".join(f"'{key}' = '{value}'" for key, value in sorted(_table_properties(table).items()))
     clustering = f" CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else ""
     comment = table.comment.replace("'", "\\'")
     return (
         f"CREATE TABLE IF NOT EXISTS {table_name(lake, table.name)} ({columns}) USING delta{clustering} "
         f"COMMENT '{comment}' TBLPROPERTIES ({shown})"
     )
+
+
+def _table_properties(table: Table) -> dict[str, str]:
+    return {
+        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+        # Never empty: an empty list would put every column back into the statistics.
+        "delta.dataSkippingStatsColumns": ",".join(f"`{name}`" for name in table.statistics_columns),
+        **dict(table.properties),
+    }
 
 
 def _column_definition(name: str, kind: T.DataType, comment: str, nullable: bool = True) -> str:
@@ -176,10 +179,20 @@ def append_rows(spark: SparkSession, lake: Lake, table: Table, rows: list[dict[s
             lake, table, spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], table.schema)
         )
         return
-    import pyarrow as pa
-    from deltalake import DeltaTable, write_deltalake
+    append_to_files(str(path), table, rows)
 
-    target = DeltaTable(str(path))
+
+def append_to_files(place: str, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Appends a few rows to a log in a folder or in object storage without a session; makes it where it is not there yet."""
+    import pyarrow as pa
+    from deltalake import DeltaTable, Schema, write_deltalake
+
+    if not DeltaTable.is_deltatable(place):
+        schema = Schema.from_json(table.schema.json())
+        DeltaTable.create(
+            place, schema, mode="ignore", description=table.comment, configuration=_table_properties(table)
+        )  # fmt: skip
+    target = DeltaTable(place)
     write_deltalake(target, pa.Table.from_pylist(rows, pa.schema(target.schema().to_arrow())), mode="append")
 
 

@@ -99,7 +99,8 @@ def read_identifier(text: str, config: IdentityConfig, salt: str) -> Identifier:
     name, colon, value = text.partition(":")
     known = ", ".join(config.namespace_names)
     if not colon or name.strip() not in config.namespace_names:
-        raise BadInputError(f"{name.strip()!r} is no identifier: expected NAMESPACE:VALUE, with a namespace among {known}.")
+        found = f"{name.strip()!r} is no namespace" if colon else "That is no identifier"  # it may be a value, so it is not told
+        raise BadInputError(f"{found}: expected NAMESPACE:VALUE, with a namespace among {known}.")
     namespace = config.namespace(name.strip())
     written = normalised(value, namespace)
     return Identifier(namespace, written, id_of(namespace, written, salt), why_blocked(value, namespace, config))

@@ -1,0 +1,147 @@
+"""``c360 lookup`` on a lake of literal rows. No session is to be had."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conf.tables.ops import ACCESS_LOG
+from conf.tables.silver import IDENTITIES
+from jobs import cli
+from jobs.look_up_profile import Lookup
+from jobs.lookup.tables import FileTables
+from jobs.runtime import session
+from jobs.runtime.lake import Lake, append_to_files, read_rows
+from tests.jobs.lookup.few_rows import ANA, CARD, COOKIE, PROJECT, few_rows, identity, the_id
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return few_rows(tmp_path_factory.mktemp("lake"))
+
+
+@pytest.fixture(autouse=True)
+def without_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("Spark was started")
+
+    monkeypatch.setattr(session, "get_session", refuse)
+
+
+@pytest.fixture
+def ask(lake: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """``c360 lookup`` with these arguments: its exit code, and what it printed as JSON, or its error."""
+
+    def asked(*arguments: str, where: str | None = None) -> tuple[int, Any]:
+        code = cli.main(["lookup", *arguments, "--lake", where or str(lake), "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return asked
+
+
+@pytest.mark.parametrize("who", ["crm_id:1042", "loyalty_id:lc-0001", "email: ANA@example.com", "cookie_id:c-1", ANA, COOKIE])
+def test_a_profile_is_found_by_any_identifier_and_by_any_id_it_ever_had(ask: Any, who: str) -> None:
+    code, profile = ask(who)
+    assert (code, profile["profile_id"]) == (0, ANA)
+    assert [event["event_id"] for event in profile["events"]] == ["e1", "e2", "e3"]
+
+
+def test_an_id_that_moved_says_from_where_and_when(ask: Any) -> None:
+    (moved,) = ask(COOKIE)[1]["moves"]
+    assert (moved["from_profile_id"], moved["to_profile_id"], moved["reason"]) == (COOKIE, ANA, "merged")
+    assert ask(ANA)[1]["moves"] == []
+
+
+def test_on_a_past_day_it_is_who_it_was_then(ask: Any) -> None:
+    before, after = ask("cookie_id:c-1", "--at", "2017-01-04")[1], ask("cookie_id:c-1", "--at", "2017-01-07")[1]
+    assert (before["profile_id"], [row["namespace"] for row in before["identifiers"]]) == (COOKIE, ["cookie_id"])
+    assert [event["event_id"] for event in before["events"]] == ["e1"]
+    assert (after["profile_id"], len(after["identifiers"]), after["segments"]) == (ANA, 4, [])
+    assert [event["event_id"] for event in after["events"]] == ["e1", "e2"]
+
+
+def test_nobody_is_known_before_they_were_seen(ask: Any) -> None:
+    code, told = ask("email:ana@example.com", "--at", "2017-01-02")
+    assert (code, told["error"]) == (1, "Nobody was known by this email yet on 2017-01-02.")
+
+
+def test_so_many_last_events_as_are_asked_for(ask: Any) -> None:
+    assert [event["event_id"] for event in ask(ANA, "--events", "2")[1]["events"]] == ["e2", "e3"]
+    assert ask(ANA, "--events", "0")[1]["events"] == []
+
+
+def test_a_stranger_is_no_bad_input(ask: Any) -> None:
+    assert ask("email:nobody@example.org") == (1, {"error": "Nobody is known by this email.", "exit_code": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("email:test@test.com",), "This email is a placeholder"),
+        (("fax:1",), "expected NAMESPACE:VALUE"),
+        ((ANA, "--reveal"), "--reveal needs --why TEXT"),
+        ((ANA, "--reveal", "--why", " "), "--reveal needs --why TEXT"),
+        ((ANA, "--at", "yesterday"), "--at: found 'yesterday'; expected a date"),
+        ((ANA, "--events", "-1"), "--events: found -1"),
+    ],
+)
+def test_a_question_that_is_not_well_put_is_bad_input(ask: Any, arguments: tuple[str, ...], told: str) -> None:
+    code, answer = ask(*arguments)
+    assert code == 2
+    assert told in answer["error"]
+
+
+def test_where_there_is_no_lake_none_is_made(ask: Any, tmp_path: Path) -> None:
+    code, answer = ask(ANA, where=str(tmp_path / "none"))
+    assert (code, answer["error"]) == (2, f"There is no lake at {tmp_path / 'none'} yet.")
+    assert not (tmp_path / "none").exists()
+
+
+def test_who_saw_whose_personal_values_and_why_is_recorded(ask: Any, lake: Path) -> None:
+    _, profile = ask("cookie_id:c-1", "--reveal", "--why", "ticket 7", "--as", "kim")
+    assert "ana@example.com" in str(profile)
+    (seen,) = read_rows(None, Lake(str(lake)), ACCESS_LOG)
+    assert (seen["accessed_by"], seen["profile_id"], seen["asked_by"], seen["why"]) == ("kim", ANA, "cookie_id", "ticket 7")
+    ask(ANA)
+    assert len(read_rows(None, Lake(str(lake)), ACCESS_LOG)) == 1
+
+
+def test_no_personal_value_is_in_the_log_of_the_access_log(ask: Any, lake: Path) -> None:
+    ask(ANA, "--reveal", "--why", "Ana asked for it", "--as", "kim")
+    text = "".join(path.read_text() for path in (lake / "ops" / "access_log" / "_delta_log").glob("*.json"))
+    assert [value for value in ("kim", "Ana asked") if value in text] == []
+
+
+def test_what_cannot_be_recorded_is_not_shown(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(FileTables, "append", full)
+    code, answer = ask(ANA, "--reveal", "--why", "ticket 8")
+    assert code == 1
+    assert "ana@example.com" not in str(answer)
+
+
+def test_a_terminal_gets_the_same_as_text(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["lookup", COOKIE, "--lake", str(lake)]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"Profile {ANA}, known, as of 2017-01-11 12:00\nMoved: this id went from {COOKIE} to {ANA} on ")
+    for title in ("Attributes", "Identifiers and links", "Activity", "RFM", "Segments", "Last events"):
+        assert f"\n\n{title}\n" in text
+
+
+def test_a_lake_may_lie_in_object_storage(ask: Any, lake: Path) -> None:
+    assert ask(CARD, where=lake.as_uri())[1]["profile_id"] == ANA
+
+
+def test_a_process_that_goes_on_sees_what_was_committed_once_it_looks(tmp_path: Path) -> None:
+    root = few_rows(tmp_path)
+    lookup = Lookup(PROJECT, FileTables(str(root)))
+    before = lookup.profile_of(ANA)
+    append_to_files(str(root / "silver" / "identities"), IDENTITIES, [identity("phone", "+15550104477", ANA, "linked")])
+    assert lookup.profile_of(ANA) == before
+    lookup.refresh()
+    assert len(lookup.profile_of(the_id("phone", "+15550104477")).identifiers) == len(before.identifiers) + 1
