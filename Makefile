@@ -32,8 +32,8 @@ fmt: $(VENV)/.dev  ## format the code and mend what can be mended
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
 
-bench: $(VENV)/.dev  ## measure side by side: NAME=main-job (default: all), SIZE=s|m|l
-	$(PY) -m benchmarks $(if $(NAME),--name $(NAME)) $(if $(SIZE),--size $(SIZE))
+bench: $(VENV)/.bench  ## measure side by side: NAME=main-job|components|… (default: all), SIZE=s|m|l, RUNS=3
+	$(PY) -m benchmarks $(if $(NAME),--name $(NAME)) $(if $(SIZE),--size $(SIZE)) $(if $(RUNS),--runs $(RUNS))
 
 build: $(VENV)/.dev  ## make the wheel, the zip for --py-files and the tar.gz for --archives in dist/
 	@rm -rf dist
@@ -56,6 +56,11 @@ $(VENV)/.dev: pyproject.toml setup.py | $(VENV)/bin/python
 	@echo "Installing the suite and all that developing needs into $(VENV) (some minutes, once) ..."
 	@$(PY) $(PIP) --editable '.[local,sample,dev]'
 	@touch $(VENV)/.run $@
+
+$(VENV)/.bench: pyproject.toml setup.py | $(VENV)/.dev
+	@echo "Installing what benchmarks compare with into $(VENV) ..."
+	@$(PY) $(PIP) --editable '.[local,sample,dev,bench]'
+	@touch $(VENV)/.run $(VENV)/.dev $@
 
 $(COMPAT)/.installed: pyproject.toml setup.py | $(COMPAT)/bin/python
 	@echo "Installing the suite with Spark 4.0 into $(COMPAT) (some minutes, once) ..."

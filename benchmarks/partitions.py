@@ -1,0 +1,32 @@
+"""A partition of identifiers in a few numbers, so that contenders which name their groups differently can be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def digest_of(folder: Path) -> dict[str, Any]:
+    """How many identifiers and profiles a Delta table or a folder of Parquet files holds, and a digest of who is with whom.
+
+    Each identifier counts with the smallest one of its profile, whatever the profile is called; the order is of no account.
+    """
+    import duckdb
+
+    files = ", ".join(f"'{file}'" for file in _files(folder))
+    query = f"""
+        with held as (select identifier_id, profile_id from read_parquet([{files}])),
+        named as (select profile_id, min(identifier_id) as first from held group by profile_id)
+        select count(*), (select count(*) from named), sum(hash(identifier_id, first)::hugeint)::varchar
+        from held join named using (profile_id)
+    """
+    identifiers, profiles, digest = duckdb.sql(query).fetchall()[0]
+    return {"identifiers": identifiers, "profiles": profiles, "digest": digest}
+
+
+def _files(folder: Path) -> list[str]:
+    if not (folder / "_delta_log").is_dir():
+        return sorted(str(path) for path in folder.glob("*.parquet"))
+    from deltalake import DeltaTable
+
+    return sorted(DeltaTable(str(folder)).file_uris())
