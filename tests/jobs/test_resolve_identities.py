@@ -88,8 +88,10 @@ def rows_of(spark: SparkSession, world: World, ids: list[str]) -> Any:
         ordered = sorted(seen.carries, key=lambda one: (ranks[one.split(":")[0]], one))
         identifiers = [(*one.split(":"), one, "blocked_value" if one in world.blocked else None) for one in ordered]
         primary = next((one for *_, one, blocked in identifiers if blocked is None), None)
-        data.append((event_id, "drawn", "page_view", day(seen.day), day(seen.day).date(), identifiers, primary))
-    names = "event_id string, source string, event_type string, occurred_at timestamp, occurred_on date"
+        where = (event_id, "drawn", event_id, 1)
+        data.append((*where, "page_view", day(seen.day), day(seen.day).date(), identifiers, primary))
+    names = "event_id string, source string, row_hash string, row_ordinal int, event_type string, occurred_at timestamp, "
+    names += "occurred_on date"
     kind = EVENTS.schema["identifiers"].dataType.simpleString()
     rows = spark.createDataFrame(data, f"{names}, identifiers {kind}, primary_identifier_id string")
     given = {**dict.fromkeys(EVENTS.column_names, "null"), **{name: name for name in rows.columns}}
