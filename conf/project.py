@@ -17,7 +17,7 @@ from conf.errors import ConfigurationError
 from conf.identity import IdentityConfig
 from conf.profile import ProfileConfig
 from conf.reading import raise_problems, read_model
-from conf.segments import SegmentsConfig
+from conf.segments import MARGIN, SegmentsConfig
 from conf.settings import Settings
 from conf.source import Source
 
@@ -67,6 +67,8 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
         problems.extend(_unknown_namespaces(sources, identity))
     if profile is not None:
         problems.extend(_unknown_attributes(sources, profile))
+    if segments is not None:
+        problems.extend(_unmapped_margin(sources, segments))
     raise_problems(problems)
     assert settings is not None
     assert identity is not None
@@ -131,3 +133,10 @@ def _unknown_attributes(sources: tuple[Source, ...], profile: ProfileConfig) -> 
         if source not in names
     ]
     return problems
+
+
+def _unmapped_margin(sources: tuple[Source, ...], segments: SegmentsConfig) -> list[str]:
+    is_mapped = any(source.kind == "events" and MARGIN in source.attribute_names for source in sources)
+    if segments.monetary != MARGIN or is_mapped:
+        return []
+    return [f"segments.yml: `monetary`: no source of kind events maps {MARGIN!r}"]

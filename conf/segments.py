@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
 
 from conf.model import Declared
 
@@ -12,6 +14,14 @@ Measure = Literal["recency", "frequency", "monetary", "purchase_rate", "missed_p
 
 MEASURES: tuple[Measure, ...] = ("recency", "frequency", "monetary", "purchase_rate", "missed_purchases", "tenure")
 """What is measured of every customer: days, purchases, money, purchase days a week, purchase days, days."""
+
+Method = Literal["kmeans", "bisecting", "mixture"]
+
+ONE_FEATURE_SET = "features"
+"""What the only feature set is called where just one is declared."""
+
+MARGIN = "margin"
+"""The key under which a source of events maps a line's margin, where the monetary value is the sum of margins."""
 
 CLUSTERS_LIMIT = 50
 
@@ -30,27 +40,69 @@ def _check_share_range(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def _check_cap(value: Any) -> float | str:
+    if isinstance(value, str) and re.fullmatch(r"p(?:[5-9]\d)(?:\.\d+)?", value):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0:
+        return float(value)
+    raise ValueError(f"found {value!r}; expected a number greater than 0, or a percentile from p50 to p99.99")
+
+
 Range = Annotated[tuple[float, float], AfterValidator(_check_range)]
 Positions = Annotated[Range, AfterValidator(_check_share_range)]
 Position = Annotated[float, Field(ge=0, le=1)]
+Cap = Annotated[float | str, PlainValidator(_check_cap)]
+FeatureSetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 SegmentName = Annotated[str, Field(pattern=r"^[A-Za-z](?:[A-Za-z '\-]*[A-Za-z])?$", max_length=40)]
 
 
 class Feature(Declared):
-    """A measure that the clustering looks at: capped first where ``cap`` is given, then transformed, then scaled."""
+    """A measure that the clustering looks at: capped first where ``cap`` is given, then transformed, then scaled.
+
+    ``cap`` is in the measure's own unit, or a percentile (``p99``) of the customers that a model is trained on.
+    ``quantile`` stands for the measure the number of the training customers' ``levels``-quantiles that it reaches.
+    """
 
     name: Measure
-    transform: Literal["log", "none"] = "log"
-    cap: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    transform: Literal["log", "none", "quantile"] = "log"
+    cap: Cap | None = None
+    levels: int = Field(default=5, ge=2, le=100)
+
+    @model_validator(mode="after")
+    def _levels_are_of_quantiles(self) -> Feature:
+        if "levels" in self.model_fields_set and self.transform != "quantile":
+            raise ValueError(f"{self.name}: `levels` needs `transform: quantile`")
+        return self
+
+    @property
+    def cap_percentile(self) -> float | None:
+        """The percentile at which it is capped, 0 to 1; None where it is not capped, or at a value."""
+        return float(self.cap[1:]) / 100 if isinstance(self.cap, str) else None
 
 
 class Clusters(Declared):
-    """How clusters are looked for: one candidate per ``k``, each the best of ``starts`` tries."""
+    """How clusters are looked for: one candidate per method, feature set and ``k``.
 
+    Silhouettes rank all candidates, each from one start; the best ``finalists`` get the other ``starts``, and are trained
+    again on ``resamples`` of the customers to see how stable they are. ``silhouette_rows`` is how many customers at most a
+    silhouette is measured on.
+    """
+
+    methods: tuple[Method, ...] = Field(default=("kmeans",), min_length=1)
     k: tuple[int, ...] = Field(default=(5, 6, 7, 8), min_length=1)
     seed: int = Field(default=1, ge=0)
     max_iterations: int = Field(default=30, ge=1, le=1000)
     starts: int = Field(default=3, ge=1, le=50)
+    finalists: int = Field(default=3, ge=1, le=20)
+    resamples: int = Field(default=5, ge=0, le=50)
+    smallest_share: Position = 0.01
+    silhouette_rows: int = Field(default=50_000, ge=100)
+
+    @field_validator("methods")
+    @classmethod
+    def _methods_once(cls, value: tuple[Method, ...]) -> tuple[Method, ...]:
+        _refuse_repeats(list(value))
+        return value
 
     @field_validator("k", mode="before")
     @classmethod
@@ -111,15 +163,50 @@ class OtherwiseName(Declared):
     meaning: str = Field(default="Customers whom none of the other names describes.", min_length=1)
 
 
+class Scores(Declared):
+    """Scores of recency, frequency and monetary value: 1 to ``levels``, the highest for the best customers."""
+
+    levels: int = Field(default=5, ge=2, le=9)
+
+
+class Gate(Declared):
+    """What a challenger must show before it serves in the champion's place.
+
+    ``silhouette_drop`` is how much lower its silhouette may be, ``agreement`` the least adjusted Rand index between both
+    models over today's customers, ``smallest_share`` and ``largest_share`` bound its segments. ``name_slack`` is how far,
+    in positions, a segment's median may leave the conditions of the name that it has before the name is lost. ``approval``
+    says who promotes a challenger that has passed.
+    """
+
+    silhouette_drop: float = Field(default=0.05, ge=0, le=2)
+    agreement: float = Field(default=0.5, ge=-1, le=1)
+    smallest_share: Position = 0.005
+    largest_share: Position = 0.8
+    name_slack: Position = 0.05
+    approval: Literal["automatic", "person"] = "automatic"
+
+
+class Drift(Declared):
+    """From which population stability index on the customers have changed so much that a new model is asked for."""
+
+    psi: float = Field(default=0.25, gt=0)
+
+
 class SegmentsConfig(Declared):
-    """``conf/segments.yml``."""
+    """``conf/segments.yml``. Either ``features``, or several ``feature_sets`` by name for the training to choose from."""
 
     frequency: Literal["purchases", "purchase_days"] = "purchases"
-    monetary: Literal["sum", "mean_purchase", "mean_day"] = "sum"
-    features: tuple[Feature, ...] = Field(min_length=1)
+    monetary: Literal["sum", "mean_purchase", "mean_day", "margin"] = "sum"
+    returns: Literal["ignored", "netted"] = "ignored"
+    window: str = Field(default="all", pattern=r"^(?:all|[1-9]\d{0,4}d)$")
+    scores: Scores = Field(default_factory=Scores)
+    features: tuple[Feature, ...] = ()
+    feature_sets: dict[FeatureSetName, tuple[Feature, ...]] = Field(default_factory=dict)
     clusters: Clusters = Field(default_factory=Clusters)
     names: tuple[NameRule, ...] = Field(min_length=1)
     otherwise: OtherwiseName = Field(default_factory=OtherwiseName)
+    gate: Gate = Field(default_factory=Gate)
+    drift: Drift = Field(default_factory=Drift)
 
     @field_validator("features")
     @classmethod
@@ -127,10 +214,40 @@ class SegmentsConfig(Declared):
         _refuse_repeats([feature.name for feature in value])
         return value
 
+    @field_validator("feature_sets")
+    @classmethod
+    def _full_sets(cls, value: dict[str, tuple[Feature, ...]]) -> dict[str, tuple[Feature, ...]]:
+        for name, features in value.items():
+            if not features:
+                raise ValueError(f"{name}: needs a feature")
+            _refuse_repeats([feature.name for feature in features])
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_to_declare_features(self) -> SegmentsConfig:
+        if bool(self.features) == bool(self.feature_sets):
+            raise ValueError("expected either `features` (a list) or `feature_sets` (lists by name), with a feature in it")
+        return self
+
     @model_validator(mode="after")
     def _names_once(self) -> SegmentsConfig:
         _refuse_repeats([rule.name.lower() for rule in self.names] + [self.otherwise.name.lower()])
         return self
+
+    @property
+    def sets(self) -> dict[str, tuple[Feature, ...]]:
+        """The features that a model may look at, by the name of their set."""
+        return dict(self.feature_sets) or {ONE_FEATURE_SET: self.features}
+
+    @property
+    def window_days(self) -> int | None:
+        """How many days of purchases count, that of ``as_of`` included; None for all."""
+        return None if self.window == "all" else int(self.window[:-1])
+
+    @property
+    def definitions(self) -> dict[str, Any]:
+        """What the measures mean: a model only serves customers who are measured as those were that it was trained on."""
+        return self.model_dump(mode="json", include={"frequency", "monetary", "returns", "window"})
 
 
 def _refuse_repeats(names: list[str]) -> None:

@@ -14,7 +14,6 @@ from jobs.runtime.lake import ensure_table, merge, read, scratch
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.train_segments import staging_folder, tracking_of
 from models.registry import champion_version
-from models.tracking import definitions_of
 from transforms.segment_history import assignment_changes
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
     champion = load_champion(tracking_of(run), staging_folder(run))
     assert champion is not None
     assert run.as_of is not None
-    if dict(champion.definitions) != definitions_of(run.project.segments):
+    if dict(champion.definitions) != run.project.segments.definitions:
         raise StageError(
             f"Version {champion.version} of the model was trained on other measures ({dict(champion.definitions)}) than "
             "conf/segments.yml declares. Nothing was assigned: run `c360 train-segments`."

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from conf.project import Project, fingerprint
+from conf.segments import MARGIN
 from conf.tables.gold import RFM
-from conf.tables.silver import ACTIVITY, IDENTITIES
+from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES
 from jobs.runtime.lake import merge, read, union
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
+from transforms.rfm import days_leaving_window, margin_by_day
 from transforms.rfm import score_rfm as score
 
 if TYPE_CHECKING:
@@ -18,24 +22,44 @@ if TYPE_CHECKING:
 
 
 def score_rfm(run: Run) -> list[Outcome]:
-    """Recomputes the profiles whose activity or identifiers changed."""
-    return [run_stage(run, rfm_stage())]
+    """Recomputes the profiles whose activity or identifiers changed, and those of whom a day left the declared window."""
+    return [run_stage(run, rfm_stage(run.project))]
 
 
-def rfm_stage() -> Stage:
+def rfm_stage(project: Project) -> Stage:
     """Its keys are profiles."""
+    has_window = project.segments.window_days is not None
+    of_margin = (EVENTS.name,) if project.segments.monetary == MARGIN else ()
     return Stage(
         name="score-rfm",
-        reads=(ACTIVITY.name, IDENTITIES.name),
+        reads=(ACTIVITY.name, IDENTITIES.name, *of_margin),
         writes=(RFM.name,),
         fingerprint=_fingerprint,
-        keys=profiles_of_activity,
+        keys=_changed_profiles,
         body=_score,
+        uses_as_of=has_window,
+        keys_crossing=_profiles_with_a_day_that_left if has_window else None,
     )
 
 
 def _fingerprint(project: Project) -> str:
-    return fingerprint(project.segments.frequency, project.segments.monetary)
+    return fingerprint("rfm 2", json.dumps(project.segments.definitions))
+
+
+def _changed_profiles(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
+    """Those of activity and identities, and of events whose margin may have changed while nothing else did."""
+    others = {name: feed for name, feed in feeds.items() if name != EVENTS.name}
+    named = [profiles_of_activity(run, others)] if others else []
+    if EVENTS.name in feeds:
+        of_events = feeds[EVENTS.name].select(F.col("primary_identifier_id").alias("identifier_id"))
+        named.append(profiles_of_activity(run, {ACTIVITY.name: of_events}))
+    return union(named).distinct()
+
+
+def _profiles_with_a_day_that_left(run: Run, before: datetime) -> DataFrame:
+    assert run.as_of is not None
+    left = days_leaving_window(read(run.spark, run.lake, ACTIVITY), run.project.segments, before, run.as_of)
+    return profiles_of_activity(run, {ACTIVITY.name: left})
 
 
 def profiles_of_activity(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
@@ -51,9 +75,16 @@ def profiles_of_activity(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
 
 
 def _score(run: Run, changes: Changes) -> dict[str, Any]:
-    spark, lake = run.spark, run.lake
+    spark, lake, segments = run.spark, run.lake, run.project.segments
     identities = read(spark, lake, IDENTITIES)
     if changes.keys is not None:
         identities = identities.join(F.broadcast(changes.keys), "profile_id", "left_semi")
-    rows = score(read(spark, lake, ACTIVITY), identities, run.project.segments)
+    margins = _margins(run, identities) if segments.monetary == MARGIN else None
+    rows = score(read(spark, lake, ACTIVITY), identities, segments, run.as_of, margins)
     return {"rfm": merge(spark, lake, RFM, rows, scope=changes.keys, scope_keys=RFM.keys)}
+
+
+def _margins(run: Run, identities: DataFrame) -> DataFrame:
+    scope = identities.select(F.col("identifier_id").alias("primary_identifier_id"))
+    events = read(run.spark, run.lake, EVENTS).join(scope, "primary_identifier_id", "left_semi")
+    return margin_by_day(events, run.project.segments)

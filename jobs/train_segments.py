@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -84,7 +85,7 @@ def _counts(version_made: str, candidates: tuple[Candidate, ...], chosen: Candid
 
 def measures_of(run: Run) -> str:
     """Fingerprint of what the measures mean: a model serves only customers who are measured as its own were."""
-    return fingerprint(run.project.segments.frequency, run.project.segments.monetary)
+    return fingerprint(json.dumps(run.project.segments.definitions))
 
 
 def tracking_of(run: Run) -> Tracking:

@@ -23,7 +23,7 @@ from conf.segments import MEASURES, Feature, SegmentsConfig
 from models import connect_flavor
 from models.local_store import SQLITE, has_open_runs, is_missing, read_alias, store_file
 from models.processes import is_alive, process_tags
-from models.tracking import Champion, Tracking, Training, definitions_of
+from models.tracking import Champion, Tracking, Training
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -223,7 +223,7 @@ def _log_names(names: SegmentNames, config: SegmentsConfig) -> None:
 
     from models.plots import plot_centres, plot_sizes
 
-    mlflow.log_dict({**names.to_dict(), "definitions": definitions_of(config)}, SEGMENTS_FILE)
+    mlflow.log_dict({**names.to_dict(), "definitions": config.definitions}, SEGMENTS_FILE)
     mlflow.log_figure(plot_sizes(names), "plots/sizes.png")
     mlflow.log_figure(plot_centres(names), "plots/centres.png")
 

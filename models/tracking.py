@@ -43,15 +43,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Champion:
-    """The model that serves. ``definitions`` are frequency and monetary as they were declared for it."""
+    """The model that serves. ``definitions`` are what the measures meant when it was trained."""
 
     version: str
     mlflow_run_id: str
     model: PipelineModel
     names: SegmentNames
     definitions: Mapping[str, Any]
-
-
-def definitions_of(config: SegmentsConfig) -> dict[str, Any]:
-    """What the measures mean: a model only serves customers who are measured as those were that it was trained on."""
-    return config.model_dump(mode="json", include={"frequency", "monetary"})

@@ -9,16 +9,16 @@ from conf.tables.contract import Column, Table
 from conf.tables.silver import LONG, MONEY, QUANTITY, STRING, TIME, attribute_columns
 
 _NUMBERS = (
-    Column("first_purchase_at", TIME, "First purchase (UTC)", "indirect"),
+    Column("first_purchase_at", TIME, "First purchase of all (UTC); tenure is derived from it", "indirect"),
     Column("last_purchase_at", TIME, "Last purchase (UTC); recency is derived from it where it is read", "indirect"),
-    Column("purchases", LONG, "Orders with a positive total", "indirect"),
-    Column("purchase_days", LONG, "Days with a purchase", "indirect"),
-    Column("units", QUANTITY, "Units bought", "indirect"),
-    Column("revenue", MONEY, "Money of all purchases", "indirect"),
+    Column("purchases", LONG, "Orders with a positive total, in the window of conf/segments.yml", "indirect"),
+    Column("purchase_days", LONG, "Days with a purchase, in the window", "indirect"),
+    Column("units", QUANTITY, "Units bought, in the window", "indirect"),
+    Column("revenue", MONEY, "Money of purchases in the window, less returns where they are netted", "indirect"),
 )
 _RFM = (
     Column("frequency", LONG, "Purchases or purchase days, as conf/segments.yml says", "indirect"),
-    Column("monetary", MONEY, "Total, mean purchase or mean purchase day, as conf/segments.yml says", "indirect"),
+    Column("monetary", MONEY, "Total, mean or margin, as conf/segments.yml says", "indirect"),
 )
 
 RFM = Table(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.errors import PySparkException
 
 from conf.project import Project
-from jobs.runtime.lake import Lake, changed_rows, scratch, version_of
+from jobs.runtime.lake import Lake, changed_rows, scratch, union, version_of
 from jobs.runtime.run_log import RunLog, StageRecord, write_record
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ class Stage:
     keys: Callable[[Run, dict[str, DataFrame]], DataFrame] | None = None
     uses_as_of: bool = False
     extra_inputs: Callable[[Run], dict[str, Any]] = lambda run: {}
-    # ``uses_as_of``: the result depends on the day of ``as_of``. What depends on it counts in whole days.
+    keys_crossing: Callable[[Run, datetime], DataFrame] | None = None
+    # ``uses_as_of``: the result depends on the day of ``as_of``. What depends on it counts in whole days. A new day names
+    # all keys, or, with ``keys_crossing``, only those that it gives for the ``as_of`` of the stage's last run.
 
 
 @dataclass(frozen=True)
@@ -137,16 +139,19 @@ def _reason(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str, 
     changed = sorted(name for name, version in inputs.items() if last.inputs.get(name) != version)
     other = [name for name in changed if name not in stage.reads]
     restored = [name for name in changed if name in stage.reads and inputs[name] < int(last.inputs.get(name, -1))]
+    new_day = stage.uses_as_of and day != last_day
     reasons_for_everything = {
         "full refresh": run.full_refresh,
         "configuration changed": last.fingerprint != fingerprint,
         f"{', '.join(other)} changed": bool(other),
         f"{', '.join(restored)} restored": bool(restored),
-        "as_of moved": stage.uses_as_of and day != last_day,
+        "as_of moved": new_day and (stage.keys_crossing is None or last_day is None),
     }
     why = next((reason for reason, holds in reasons_for_everything.items() if holds), "")
     if why:
         return why, True
+    if new_day:
+        return "as_of moved", False
     return ("changes in " + ", ".join(changed), False) if changed else ("", False)
 
 
@@ -157,12 +162,20 @@ def _run_body(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str
         feeds = _feeds(run, stage, last, inputs)
         if stage.keys is None:
             return stage.body(run, Changes(False, feeds))
-        keys, count = _hold(run, stage.name, stage.keys(run, feeds))
+        keys, count = _hold(run, stage.name, _keys(run, stage, last, feeds))
     except PySparkException as error:
         if not _is_lost_feed(error):
             raise
         return {**stage.body(run, Changes(everything=True)), "change_feed": "lost: all keys"}
     return {"keys": count, **(stage.body(run, Changes(False, feeds, keys)) if count else {})}
+
+
+def _keys(run: Run, stage: Stage, last: StageRecord, feeds: dict[str, DataFrame]) -> DataFrame:
+    assert stage.keys is not None
+    named = [stage.keys(run, feeds)] if feeds else []
+    if stage.keys_crossing is not None and last.as_of is not None:
+        named.append(stage.keys_crossing(run, last.as_of))
+    return union(named).distinct()
 
 
 def _feeds(run: Run, stage: Stage, last: StageRecord, inputs: dict[str, Any]) -> dict[str, DataFrame]:

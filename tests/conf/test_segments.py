@@ -36,13 +36,41 @@ def test_a_prototype_fills_in_the_middle_of_what_is_left_out() -> None:
     assert _config(names=[rule]).names[0].prototype == {"recency": 0.1, "frequency": 0.75, "monetary": 0.6}
 
 
+def test_one_list_of_features_is_a_feature_set_of_its_own() -> None:
+    assert [*_config().sets] == ["features"]
+    sets = {"log": [{"name": "recency"}], "quantile": [{"name": "recency", "transform": "quantile"}]}
+    assert [*_config(features=[], feature_sets=sets).sets] == ["log", "quantile"]
+
+
+@pytest.mark.parametrize(("cap", "percentile"), [(75, None), ("p99", 0.99), ("p99.5", 0.995)])
+def test_a_cap_is_a_value_or_a_percentile(cap: Any, percentile: float | None) -> None:
+    feature = _config(features=[{"name": "recency", "cap": cap}]).features[0]
+    assert feature.cap_percentile == (None if percentile is None else pytest.approx(percentile))
+
+
+@pytest.mark.parametrize(("window", "days"), [("all", None), ("365d", 365)])
+def test_a_window_is_so_many_days_or_all(window: str, days: int | None) -> None:
+    assert _config(window=window).window_days == days
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"features": [{"name": "recency"}, {"name": "recency"}]}, "declared twice: recency"),
         ({"features": [{"name": "weight"}]}, "recency"),
         ({"features": [{"name": "recency", "cap": 0}]}, "greater than 0"),
-        ({"features": []}, "at least 1"),
+        ({"features": [{"name": "recency", "cap": "p101"}]}, "a percentile from p50 to p99.99"),
+        ({"features": [{"name": "recency", "levels": 4}]}, "recency: `levels` needs `transform: quantile`"),
+        ({"features": []}, "either `features` .a list. or `feature_sets`"),
+        ({"feature_sets": {"log": [{"name": "recency"}]}}, "either `features` .a list. or `feature_sets`"),
+        ({"features": [], "feature_sets": {"log": []}}, "log: needs a feature"),
+        ({"features": [], "feature_sets": {"log": [{"name": "tenure"}, {"name": "tenure"}]}}, "declared twice: tenure"),
+        ({"window": "0d"}, "pattern"),
+        ({"window": "1y"}, "pattern"),
+        ({"returns": "refunded"}, "'ignored' or 'netted'"),
+        ({"clusters": {"methods": ["kmeans", "kmeans"]}}, "declared twice: kmeans"),
+        ({"clusters": {"methods": ["forest"]}}, "'kmeans', 'bisecting' or 'mixture'"),
+        ({"gate": {"smallest_share": 2}}, "less than or equal to 1"),
         ({"names": []}, "at least 1"),
         ({"names": [LOYAL, {**LOYAL, "name": "loyal"}]}, "declared twice: loyal"),
         ({"names": [LOYAL], "otherwise": {"name": "Loyal"}}, "declared twice: loyal"),

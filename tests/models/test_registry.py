@@ -18,7 +18,7 @@ from models.fit import Candidate, choose, fit_candidates
 from models.naming import SegmentNames, name_segments
 from models.profiles import profile_clusters
 from models.registry import champion_version, close_stale_runs, load_champion, log_training
-from models.tracking import Tracking, Training, definitions_of
+from models.tracking import Tracking, Training
 from tests.models.cohorts import AS_OF, cohort_rows, default_config, rfm_frame
 
 REPOSITORY = Path(__file__).parents[2]
@@ -91,8 +91,8 @@ def test_nothing_staged_is_left_behind(logged: Logged) -> None:
 def test_the_champion_has_the_definitions_it_was_trained_on(logged: Logged) -> None:
     champion = load_champion(logged.tracking, str(logged.scratch))
     assert champion is not None
-    assert champion.definitions == definitions_of(default_config())
-    assert champion.definitions != definitions_of(default_config(monetary="mean_day"))
+    assert champion.definitions == default_config().definitions
+    assert champion.definitions != default_config(monetary="mean_day").definitions
 
 
 def test_the_version_is_known_without_loading_anything(logged: Logged) -> None:
