@@ -83,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     sample.add_argument("--households", type=int, help="a small sample of so many households")
     sample.set_defaults(command=_sample)
     preview = commands.add_parser("preview", parents=[common], help="what a mapping makes of a source's first rows")
-    preview.add_argument("source", help="a declared source")
+    preview.add_argument("source", help="a declared source; or a file, for a mapping to edit")
     preview.add_argument("--rows", type=int, default=5, help="how many rows (default 5)")
     preview.set_defaults(command=_preview)
     status = commands.add_parser("status", parents=[common], help="tables, versions, rows, last runs, quarantine")
@@ -151,9 +151,13 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _preview(options: argparse.Namespace) -> int:
-    from jobs.preview import preview_source
+    from jobs.preview import preview_source, suggest_mapping
 
     project = project_of(options)
+    if Path(options.source).is_file():
+        text = suggest_mapping(project, Path(options.source))
+        print_json({"mapping": text}) if options.json else print(text)
+        return 0
     rows = preview_source(project, project.source(options.source), options.rows)
     if options.json:
         print_json(rows)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -16,8 +20,15 @@ from jobs.runtime.landing import new_deliveries, read_delivery
 from jobs.runtime.session import get_session
 from transforms.sources.raw import first_deliveries, with_row_hash
 from transforms.sources.standardise import standardise
+from transforms.sources.suggest import suggest, suggestion_text
 
 MASK = "***"
+ROWS_LOOKED_AT = 100
+_SUFFIXES = {
+    **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
+    ".parquet": "parquet",
+}
 
 
 def preview_source(project: Project, source: Source, rows: int) -> list[dict[str, Any]]:
@@ -41,6 +52,37 @@ def preview_source(project: Project, source: Source, rows: int) -> list[dict[str
     mapped = standardise(keyed, source, project.identity, project.settings.future_tolerance_seconds)
     names = [*source.standard_columns, "attributes", "identifiers", "reasons"]
     return [_shown(row.asDict(recursive=True)) for row in mapped.select(*names).collect()]
+
+
+def suggest_mapping(project: Project, path: Path) -> str:
+    """A mapping to edit for a file that no source declares: the text of ``conf/sources/<name>.yml``.
+
+    Reads the header or the first rows, without a session. Raises SourceError where the file does not read.
+    """
+    file_format = _SUFFIXES.get(path.suffix.lower())
+    if file_format is None:
+        raise SourceError(f"{path}: expected a file that ends with one of {', '.join(_SUFFIXES)}.")
+    try:
+        columns, options = _columns_of(path, file_format)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: the columns cannot be read ({type(error).__name__}).") from None
+    name = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_0123456789") or "feed"
+    return suggestion_text(suggest(columns, project.identity), name, file_format, options)
+
+
+def _columns_of(path: Path, file_format: str) -> tuple[list[str], dict[str, str | bool]]:
+    if file_format == "parquet":
+        import pyarrow.parquet as pq
+
+        return list(pq.read_schema(path).names), {}
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        if file_format == "json":
+            rows = [json.loads(line) for line in islice(file, ROWS_LOOKED_AT) if line.strip()]
+            return list(dict.fromkeys(key for row in rows for key in row)), {}
+        first = file.readline()
+    separator = max(",;\t|", key=first.count)
+    header = [name.strip() for name in next(csv.reader([first], delimiter=separator))]
+    return header, {"header": True, **({} if separator == "," else {"sep": separator})}
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS
-from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, IDENTITY_LINKS, RECORDS
-from jobs.resolve_identities import rules_of
+from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, RECORDS
+from jobs.resolve_identities import current_links, rules_of
 from jobs.runtime.lake import exists, read
 from jobs.runtime.text_table import text_table
-from transforms.identity.normalise import BLOCKED
 from transforms.identity.plain import Identifier
 from transforms.identity.resolve import identities_of, solve
 from transforms.identity.rules import ResolutionRules, standing_decisions
@@ -65,7 +64,7 @@ def _solved(run: Run, ends: tuple[Identifier, Identifier], rules: ResolutionRule
     if not exists(run.session_if_needed(), lake, IDENTITIES.name):
         return [], []
     keys = spark.createDataFrame([(end.identifier_id,) for end in ends], "identifier_id string")
-    links = read(spark, lake, IDENTITY_LINKS).where(F.col("severed").isNull() | ~F.col("severed").isin(*BLOCKED))
+    links = current_links(run)
     identities = read(spark, lake, IDENTITIES)
     found = touched_scope(keys, links, identities, rules).collect()
     scope = spark.createDataFrame(found, "identifier_id string")

@@ -16,7 +16,7 @@ from transforms.identity.links import link_identifiers, sightings
 from transforms.identity.normalise import BLOCKED
 from transforms.identity.resolve import identities_of, links_of, solve
 from transforms.identity.rules import ResolutionRules, standing_decisions
-from transforms.identity.scope import links_in_scope, touched_scope, within
+from transforms.identity.scope import expired_between, links_in_scope, touched_scope, within
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -38,6 +38,7 @@ def resolve_stage(project: Project) -> Stage:
         body=_resolve,
         # Links expire with time only where the configuration says so.
         uses_as_of=project.identity.expires,
+        keys_crossing=_expiring if project.identity.expires else None,
     )
 
 
@@ -49,6 +50,17 @@ def _changed_identifiers(feeds: dict[str, DataFrame]) -> DataFrame:
     return union([feeds[name].select(F.explode(ids).alias("identifier_id")) for name, ids in about.items()]).distinct()
 
 
+def _expiring(run: Run, before: datetime) -> DataFrame:
+    """The identifiers of links that have expired since, or that an earlier day revives."""
+    return expired_between(current_links(run), run.project.identity, _start_of_day(before), _day_of(run))
+
+
+def current_links(run: Run) -> DataFrame:
+    """All links as they were solved last, without what is only listed because it is blocked."""
+    links = read(run.spark, run.lake, IDENTITY_LINKS)
+    return links.where(F.col("severed").isNull() | ~F.col("severed").isin(*BLOCKED))
+
+
 def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
     spark, lake = run.spark, run.lake
     for table in (IDENTITY_LINKS, IDENTITIES, IDENTITY_CHANGES):
@@ -57,7 +69,7 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
     before, scope = read(spark, lake, IDENTITIES), None
     links = link_identifiers(sightings(_rows_about(run, changes.keys)))
     if changes.keys is not None:
-        known = scratch(spark, lake, "links", _current_links(run, changes.keys, links))
+        known = scratch(spark, lake, "links", _links_now(run, changes.keys, links))
         links, listed = known.where(F.col("blocked").isNull()), known.where(F.col("blocked").isNotNull())
         scope = scratch(spark, lake, "scope", touched_scope(changes.keys, links, before, rules))
         links, before = links_in_scope(links, scope), within(before, scope)
@@ -81,7 +93,11 @@ def rules_of(run: Run) -> ResolutionRules:
 
 def _day_of(run: Run) -> datetime:
     """The start of the day of ``as_of``: links expire by whole days, so that a day's runs agree."""
-    return (run.as_of or run.started_at).replace(hour=0, minute=0, second=0, microsecond=0)
+    return _start_of_day(run.as_of or run.started_at)
+
+
+def _start_of_day(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:
@@ -96,11 +112,11 @@ def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:
     return frames[0].unionByName(frames[1])
 
 
-def _current_links(run: Run, keys: DataFrame, recomputed: DataFrame) -> DataFrame:
+def _links_now(run: Run, keys: DataFrame, recomputed: DataFrame) -> DataFrame:
     """All links as they are now, with ``severed`` as it was solved last: those of changed identifiers anew, with what
     came with them ``blocked``; the others as they stand.
     """
-    links = read(run.spark, run.lake, IDENTITY_LINKS).where(F.col("severed").isNull() | ~F.col("severed").isin(*BLOCKED))
+    links = current_links(run)
     severed = links.select("identifier_id", "other_identifier_id", "severed")
     anew = recomputed.join(severed, ["identifier_id", "other_identifier_id"], "left")
     standing = links.join(F.broadcast(keys), "identifier_id", "left_anti")

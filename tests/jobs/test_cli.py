@@ -76,6 +76,15 @@ def test_a_preview_of_an_undeclared_source_lists_the_declared_ones(capsys: pytes
     assert "there is no source 'erp'; declared are calls, crm, digital, pos, redemptions" in error
 
 
+def test_a_preview_of_a_file_is_a_mapping_to_edit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Orders-2017.csv").write_text("order_id;amount;email;ordered_at\n")
+    assert cli.main(["preview", "Orders-2017.csv"]) == 0
+    shown = capsys.readouterr().out
+    assert 'source: orders\nkind: events\npath: orders/\nformat: csv\noptions: {header: true, sep: ";"}\n' in shown
+    assert "occurred_at: cast(ordered_at as timestamp)" in shown
+    assert "- {namespace: email, value: email}" in shown
+
+
 def test_the_status_of_a_lake_that_is_not_there_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, "status") == (0, "")
 
