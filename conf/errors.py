@@ -36,6 +36,10 @@ class LakeError(BadInputError):
     """A lake that this version cannot use, e.g. one that a newer version wrote."""
 
 
+class LakeBusyError(C360Error):
+    """A lake that another run is writing to."""
+
+
 class StageError(C360Error):
     """A stage that could not finish; the lake holds what the last finished stage left."""
 

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conf.errors import C360Error
-from jobs.runtime.command import common_options, first_line, new_run, print_json, project_of, show_progress
+from jobs.runtime.command import (
+    common_options,
+    first_line,
+    new_run,
+    print_json,
+    project_of,
+    show_progress,
+    waiting_option,
+    writing_run,
+)
 
 if TYPE_CHECKING:
     from jobs.runtime.stage import Outcome, Run
@@ -70,12 +79,14 @@ def build_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[common], help="every stage, incrementally")
     run.add_argument("--full-refresh", action="store_true", help="look at every key, not only at changed ones")
     run.add_argument("--train", action="store_true", help="train even though there is a champion")
+    waiting_option(run)
     run.set_defaults(command=_run)
     for name, text in STAGES.items():
         stage = commands.add_parser(name, parents=[common], help=text)
         stage.add_argument("--full-refresh", action="store_true", help="look at every key, not only at changed ones")
         if name == "train-segments":
             stage.add_argument("--if-needed", action="store_true", help="train only where there is no champion")
+        waiting_option(stage)
         stage.set_defaults(command=_run_stage, stage=name)
 
     sample = commands.add_parser("sample", parents=[common], help="write the sample landing files")
@@ -96,19 +107,18 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     from jobs.run_pipeline import run_pipeline
 
-    run = new_run(options)
-    outcomes = run_pipeline(run, show_progress)
-    show_progress("")
-    return _report(options, run, outcomes)
+    with writing_run(options, "run") as run:
+        outcomes = run_pipeline(run, show_progress)
+        show_progress("")
+        return _report(options, run, outcomes)
 
 
 def _run_stage(options: argparse.Namespace) -> int:
     from jobs.run_pipeline import run_alone
 
-    run = new_run(options)
-    if options.stage == "train-segments":
-        run = replace(run, train=not options.if_needed)
-    return _report(options, run, run_alone(run, options.stage), segments=False)
+    with writing_run(options, options.stage) as begun:
+        run = replace(begun, train=not options.if_needed) if options.stage == "train-segments" else begun
+        return _report(options, run, run_alone(run, options.stage), segments=False)
 
 
 def _report(options: argparse.Namespace, run: Run, outcomes: list[Outcome], segments: bool = True) -> int:

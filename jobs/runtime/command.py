@@ -7,6 +7,8 @@ import json
 import os
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -73,6 +75,25 @@ def new_run(options: argparse.Namespace) -> Run:
         full_refresh=getattr(options, "full_refresh", False),
         train=getattr(options, "train", False),
     )
+
+
+@contextmanager
+def writing_run(options: argparse.Namespace, doing: str) -> Iterator[Run]:
+    """A run that may write: the only one on a lake of this machine until it ends. What ran is read once that is so.
+
+    Raises LakeBusyError where another one writes, and ``--wait`` was too short to see its end.
+    """
+    from jobs.runtime.lake import open_lake
+    from jobs.runtime.lake_lock import held_lake
+
+    with held_lake(open_lake(project_of(options).settings), doing, options.wait, show_progress):
+        yield new_run(options)
+
+
+def waiting_option(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--wait`` to a command that writes."""
+    text = "how long to wait for another run that writes to the lake (default 0: end at once)"
+    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=text)
 
 
 def show_progress(step: str) -> None:

@@ -1,0 +1,66 @@
+"""Two runs at once on one lake: one works, the other waits or is sent away, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from pyspark.sql import SparkSession
+
+from conf.tables.silver import EVENTS, QUARANTINE, RECORDS
+from jobs.runtime.lake import open_lake, table_name
+from jobs.sample.write_sample import write_sample
+from tests.conftest import REPOSITORY
+from tests.journeys.lakes import SALT, Place, _rows, make_place
+
+PATIENCE = 600  # seconds; only a bound for a test that would otherwise wait for ever
+
+
+def start(place: Place, *arguments: str) -> subprocess.Popen[str]:
+    where = ("--conf", place.conf, "--env", "test", "--lake", place.lake, "--landing", place.landing)
+    return subprocess.Popen(
+        [sys.executable, "-m", "jobs.cli", "ingest-sources", *arguments, *map(str, where)],
+        cwd=REPOSITORY,
+        env={**os.environ, "C360_SALT": SALT},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, error = process.communicate(timeout=PATIENCE)
+    return process.returncode, error
+
+
+def in_silver(spark: SparkSession, place: Place) -> dict[str, list[tuple[str, ...]]]:
+    lake = open_lake(place.project().settings)
+    return {table.name: _rows(spark, lake, table) for table in (EVENTS, RECORDS, QUARANTINE)}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = make_place(tmp_path_factory.mktemp("two"), lake="two")
+    write_sample(place.landing, 3, 40)
+    return place
+
+
+def test_one_works_one_waits_one_is_sent_away_and_nothing_is_lost(spark: SparkSession, place: Place) -> None:
+    waiting = [start(place, "--wait", str(PATIENCE)) for _ in range(2)]
+    while not (place.lake / "_lock").exists():
+        assert all(process.poll() is None for process in waiting)
+    sent_away = ended(start(place))
+    assert [ended(process) for process in waiting] == [(0, ""), (0, "")]
+    assert sent_away[0] == 1
+    assert sent_away[1].startswith(f"c360: Another run is writing to the lake {place.lake}: `c360 ingest-sources`, process ")
+    alone = make_place(place.conf.parent, lake="alone")
+    assert alone.run("ingest-sources") == 0
+    assert in_silver(spark, place) == in_silver(spark, alone)
+
+
+def test_the_one_that_waited_found_nothing_left_to_do(spark: SparkSession, place: Place) -> None:
+    lake = open_lake(place.project().settings)
+    runs = spark.table(table_name(lake, "ops.runs")).select("stage", "outcome").collect()
+    assert sorted(tuple(row) for row in runs) == [("ingest-bronze", "done"), ("ingest-silver", "done")]
