@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from conf.errors import ConfigurationError
 from conf.identity import IdentityConfig
+from conf.predictions import PredictionsConfig
 from conf.profile import ProfileConfig
 from conf.reading import raise_problems, read_model
 from conf.segments import MARGIN, SegmentsConfig
@@ -35,13 +36,16 @@ def default_conf() -> Path:
 
 @dataclass(frozen=True)
 class Project:
-    """One validated configuration folder in one environment. ``sources`` are in the order of their names."""
+    """One validated configuration folder in one environment. ``sources`` are in the order of their names; ``predictions``
+    is None where the folder declares none.
+    """
 
     settings: Settings
     sources: tuple[Source, ...]
     identity: IdentityConfig
     profile: ProfileConfig
     segments: SegmentsConfig
+    predictions: PredictionsConfig | None = None
 
     def source(self, name: str) -> Source:
         """The source called ``name``. Raises ConfigurationError naming the ones there are."""
@@ -63,6 +67,9 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
     identity = read_model(conf_dir / "identity.yml", IdentityConfig, "identity.yml", problems)
     profile = read_model(conf_dir / "profile.yml", ProfileConfig, "profile.yml", problems)
     segments = read_model(conf_dir / "segments.yml", SegmentsConfig, "segments.yml", problems)
+    predictions = None
+    if (conf_dir / "predictions.yml").exists():
+        predictions = read_model(conf_dir / "predictions.yml", PredictionsConfig, "predictions.yml", problems)
     if identity is not None:
         problems.extend(_unknown_namespaces(sources, identity))
     if profile is not None:
@@ -76,7 +83,7 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
     assert segments is not None
     if lake is not None:
         settings = settings.model_copy(update={"lake": lake, "catalog": None})
-    return Project(settings, sources, identity, profile, segments)
+    return Project(settings, sources, identity, profile, segments, predictions)
 
 
 def fingerprint(*parts: BaseModel | tuple[BaseModel, ...] | str) -> str:

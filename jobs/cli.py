@@ -41,6 +41,7 @@ STAGES = {
     "train-segments": "train a model and make it champion",
     "assign-segments": "merge each customer's segment back",
     "publish-customer-360": "recompute the customer 360 where any part changed",
+    "predict-purchases": "bring expected purchases up to date",
 }
 
 
@@ -86,6 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
         stage.add_argument("--full-refresh", action="store_true", help="look at every key, not only at changed ones")
         if name == "train-segments":
             stage.add_argument("--if-needed", action="store_true", help="train only where there is no champion")
+        if name == "predict-purchases":
+            stage.add_argument("--train", action="store_true", help="fit the parameters anew")
         waiting_option(stage)
         stage.set_defaults(command=_run_stage, stage=name)
 

@@ -12,6 +12,7 @@ from conf.settings import parse_as_of
 from jobs.assign_segments import assign_segments
 from jobs.build_profiles import build_profiles
 from jobs.ingest_sources import ingest_sources
+from jobs.predict_purchases import predict_purchases
 from jobs.publish_customer_360 import publish_customer_360
 from jobs.resolve_identities import resolve_identities
 from jobs.runtime.lake import clear_scratch
@@ -31,6 +32,7 @@ STAGES: dict[str, Job] = {
     "train-segments": train_segments,
     "assign-segments": assign_segments,
     "publish-customer-360": publish_customer_360,
+    "predict-purchases": predict_purchases,
 }
 
 

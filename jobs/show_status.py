@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.gold import PURCHASE_PREDICTIONS, RFM, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.silver import (
     ACTIVITY,
     EVENTS,
@@ -54,7 +54,7 @@ def _table_names(run: Run) -> list[str]:
         t.name for t in (RECORDS, EVENTS, QUARANTINE, IDENTITY_LINKS, IDENTITIES, IDENTITY_RULES, IDENTITY_CHANGES, ACTIVITY)
     ]
     profile = run.project.profile
-    gold = [RFM.name, SEGMENT_ASSIGNMENTS.name, customer_360_table(profile).name]
+    gold = [RFM.name, SEGMENT_ASSIGNMENTS.name, customer_360_table(profile).name, PURCHASE_PREDICTIONS.name]
     return [
         *(f"bronze.{s.source}" for s in run.project.sources),
         *silver,

@@ -6,7 +6,7 @@ from pyspark.sql import types as T
 
 from conf.profile import ProfileConfig
 from conf.tables.contract import Column, Table
-from conf.tables.silver import LONG, MONEY, QUANTITY, STRING, TIME, attribute_columns
+from conf.tables.silver import DAY, LONG, MONEY, QUANTITY, STRING, TIME, attribute_columns
 
 _NUMBERS = (
     Column("first_purchase_at", TIME, "First purchase of all (UTC); tenure is derived from it", "indirect"),
@@ -52,6 +52,22 @@ SEGMENT_ASSIGNMENTS = Table(
     keys=("profile_id", "valid_from", "model_version"),
     cluster_by=("profile_id",),
     history=True,
+)
+
+PURCHASE_PREDICTIONS = Table(
+    name="gold.purchase_predictions",
+    comment="One row per profile with a purchase: what is expected of it in the next 90 days",
+    columns=(
+        Column("profile_id", STRING, "Profile", "indirect", False),
+        Column("probability_alive", T.DecimalType(4, 3), "Chance that it has not stopped buying for good", "indirect"),
+        Column("expected_purchases_90d", QUANTITY, "Purchase days expected in the next 90 days", "indirect"),
+        Column("expected_purchase_value", MONEY, "Money expected of one purchase day", "indirect"),
+        Column("expected_value_90d", MONEY, "Money expected in the next 90 days", "indirect"),
+        Column("model_version", STRING, "Version of the parameters, in ops.model_parameters", "none", False),
+        Column("holds_since", DAY, "Day of as_of since which these numbers hold; they hold today as well", "indirect", False),
+    ),
+    keys=("profile_id",),
+    cluster_by=("profile_id",),
 )
 
 

@@ -77,4 +77,22 @@ ACCESS_LOG = Table(
     properties=_NO_FEATURES,
 )
 
+MODEL_PARAMETERS = Table(
+    name="ops.model_parameters",
+    comment="One row per fit of a model that is a handful of numbers; the latest version serves",
+    columns=(
+        Column("model", STRING, "Model: next_purchase", "none", False),
+        Column("version", STRING, "1 for the first fit, then counted up", "none", False),
+        Column("parameters", STRING, "JSON: the fitted parameters", "none", False),
+        Column("facts", STRING, "JSON: what it was fitted on, and its error on days that it had not seen", "none"),
+        Column("inputs", STRING, "JSON: table -> version that it was fitted on", "none"),
+        Column("as_of", TIME, "The fit's now (UTC)", "none"),
+        Column("run_id", STRING, "Run that fitted it", "none"),
+    ),
+    keys=("model", "version"),
+    change_feed=False,
+    history=True,
+    properties=_NO_FEATURES,
+)
+
 FORMAT_VERSION = 1
