@@ -8,9 +8,10 @@ from pyspark.sql import functions as F
 
 from conf.errors import StageError
 from conf.project import fingerprint
-from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS
+from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS
+from conf.tables.ops import SEGMENT_DRIFT
 from conf.tables.silver import IDENTITIES
-from jobs.runtime.lake import ensure_table, merge, read, scratch
+from jobs.runtime.lake import append_rows, ensure_table, merge, read, scratch
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.train_segments import staging_folder, tracking_of
 from models.registry import champion_version
@@ -18,6 +19,8 @@ from transforms.segment_history import assignment_changes
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from models.tracking import Served
 
 
 def assign_segments(run: Run) -> list[Outcome]:
@@ -32,8 +35,8 @@ def assign_stage() -> Stage:
     return Stage(
         name="assign-segments",
         reads=(RFM.name,),
-        writes=(SEGMENT_ASSIGNMENTS.name,),
-        fingerprint=lambda p: fingerprint("assignments 1"),  # all that decides is the champion's own
+        writes=(SEGMENT_ASSIGNMENTS.name, RFM_SCORES.name),
+        fingerprint=lambda p: fingerprint("assignments 2"),  # all that decides is the champion's own
         keys=lambda run, feeds: feeds[RFM.name].select("profile_id").distinct(),
         body=_assign,
         uses_as_of=True,
@@ -45,6 +48,7 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
     from models.assign import assign_segments as assign
     from models.features import segment_features
     from models.registry import load_champion
+    from models.scores import score_customers
 
     spark, lake = run.spark, run.lake
     champion = load_champion(tracking_of(run), staging_folder(run))
@@ -60,12 +64,32 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
     if changes.keys is not None:
         rfm = rfm.join(F.broadcast(changes.keys), "profile_id", "left_semi")
         held = held.join(F.broadcast(changes.keys), "profile_id", "left_semi")
-    assigned = assign(segment_features(rfm, run.as_of), champion.model, champion.names)
-    profiles = _profiles(run)
+    features = segment_features(rfm, run.as_of)
+    assigned = assign(features, champion.model, champion.names)
     changed = scratch(
-        spark, lake, "assignments", assignment_changes(assigned, held, profiles, run.as_of, champion.version)
+        spark, lake, "assignments", assignment_changes(assigned, held, _profiles(run), run.as_of, champion.version)
     )  # fmt: skip
-    return {"assignments": merge(spark, lake, SEGMENT_ASSIGNMENTS, changed, delete_missing=False)}
+    counts = {"assignments": merge(spark, lake, SEGMENT_ASSIGNMENTS, changed, delete_missing=False)}
+    scores = score_customers(features, champion.segmentation.scores, champion.version)
+    counts["scores"] = merge(spark, lake, RFM_SCORES, scores, scope=changes.keys, scope_keys=RFM_SCORES.keys)
+    return {**counts, **_measure_drift(run, champion)}
+
+
+def _measure_drift(run: Run, champion: Served) -> dict[str, Any]:
+    """Holds all customers of today against those of the training, and says where they have moved too far apart."""
+    from models.drift import measure_drift, retrain_reasons
+    from models.features import segment_features
+
+    assert run.as_of is not None
+    spark, lake, bound = run.spark, run.lake, run.project.segments.drift.psi
+    current = read(spark, lake, SEGMENT_ASSIGNMENTS).where("is_current").groupBy("segment").count().collect()
+    features = segment_features(read(spark, lake, RFM), run.as_of)
+    drift = measure_drift(champion.segmentation.reference, features, {row["segment"]: row["count"] for row in current})
+    of_run = {"run_id": run.run_id, "measured_at": run.as_of, "model_version": champion.version, "bound": bound}
+    append_rows(spark, lake, SEGMENT_DRIFT, [{**of_run, "subject": one, "psi": psi} for one, psi in sorted(drift.items())])
+    reasons = retrain_reasons(drift, bound)
+    said = ["Customers have changed since the model was trained; `c360 train-segments` trains a challenger:", *reasons]
+    return {"drift": drift, "notes": said if reasons else []}
 
 
 def _profiles(run: Run) -> DataFrame:

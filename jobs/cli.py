@@ -30,6 +30,7 @@ COMMAND_MODULES = (
     "jobs.decide_identities",
     "jobs.simulate_identities",
     "jobs.look_up_profile",
+    "jobs.promote_segments",
 )
 """Modules of commands that are no stage; each adds its own with ``add_commands(commands, common)``."""
 
@@ -38,7 +39,7 @@ STAGES = {
     "resolve-identities": "recompute who is who where it may have changed",
     "build-profiles": "recompute activity and attributes where they may have changed",
     "score-rfm": "recompute recency, frequency and monetary value where they may have changed",
-    "train-segments": "train a model and make it champion",
+    "train-segments": "train a challenger, and make it champion if the gate lets it",
     "assign-segments": "merge each customer's segment back",
     "publish-customer-360": "recompute the customer 360 where any part changed",
     "predict-purchases": "bring expected purchases up to date",
@@ -87,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         stage.add_argument("--full-refresh", action="store_true", help="look at every key, not only at changed ones")
         if name == "train-segments":
             stage.add_argument("--if-needed", action="store_true", help="train only where there is no champion")
+            stage.add_argument("--approve", action="store_true", help="leave it to a person to promote the challenger")
         if name == "predict-purchases":
             stage.add_argument("--train", action="store_true", help="fit the parameters anew")
         waiting_option(stage)
@@ -126,7 +128,7 @@ def _run_stage(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace, run: Run, outcomes: list[Outcome], segments: bool = True) -> int:
     from jobs.run_pipeline import resolve_as_of
-    from jobs.run_report import segment_lines, segment_table, stage_table
+    from jobs.run_report import notes, segment_lines, segment_table, stage_table
 
     run = replace(run, as_of=resolve_as_of(run))
     lines = segment_lines(run) if segments else []
@@ -135,6 +137,8 @@ def _report(options: argparse.Namespace, run: Run, outcomes: list[Outcome], segm
         print_json({**shown, "segments": [asdict(line) for line in lines]})
         return 0
     print(stage_table(outcomes))
+    for note in notes(outcomes):
+        print(f"\n{note}")
     if segments and lines:
         print(f"\nSegments as of {run.as_of:%Y-%m-%d %H:%M} UTC, medians by segment\n\n{segment_table(lines)}")
     if segments:

@@ -33,6 +33,11 @@ def stage_table(outcomes: list[Outcome]) -> str:
     return text_table(("stage", "rows in", "written", "quarantined", "seconds", "why"), rows)
 
 
+def notes(outcomes: list[Outcome]) -> list[str]:
+    """What stages have to say beside their figures, a paragraph each: why a model serves or does not, what has drifted."""
+    return ["\n  ".join(outcome.counts["notes"]) for outcome in outcomes if outcome.counts.get("notes")]
+
+
 _WORDS = ("rows", "new", "changed", "quarantined")
 
 

@@ -1,11 +1,12 @@
-"""What the lake holds: tables with versions and rows, the last run of each stage, quarantine and severed links by reason."""
+"""What the lake holds: tables with versions and rows, last runs, drift, quarantine and severed links by reason."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-from conf.tables.gold import PURCHASE_PREDICTIONS, RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.gold import PURCHASE_PREDICTIONS, RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.ops import SEGMENT_DRIFT
 from conf.tables.silver import (
     ACTIVITY,
     EVENTS,
@@ -17,13 +18,15 @@ from conf.tables.silver import (
     RECORDS,
     profile_attributes_table,
 )
-from jobs.runtime.lake import count_rows, fetch, version_of
+from jobs.runtime.lake import count_rows, fetch, read_rows, version_of
 from jobs.runtime.stage import Run
 from jobs.runtime.text_table import text_table
 
 
 def lake_status(run: Run) -> dict[str, Any]:
-    """Tables (name, version, rows), stages (last finished run), quarantine (source, reason, rows), links not followed."""
+    """Tables (name, version, rows), stages (last finished run), drift (subject, model, psi, bound, whether to retrain),
+    quarantine (source, reason, rows), links not followed.
+    """
     spark = run.session_if_needed()
     tables = []
     for name in _table_names(run):
@@ -44,9 +47,27 @@ def lake_status(run: Run) -> dict[str, Any]:
         "lake": run.lake.root or run.lake.catalog,
         "tables": tables,
         "stages": stages,
+        "drift": _drift(run),
         "quarantine": _quarantine(run),
         "not linked": _not_linked(run),
     }
+
+
+def _drift(run: Run) -> list[dict[str, Any]]:
+    """How far customers are from those that the champion was trained on, as the last run that assigned measured it."""
+    rows = read_rows(run.session_if_needed(), run.lake, SEGMENT_DRIFT)
+    last = max(rows, key=lambda row: (row["measured_at"], row["run_id"]), default={"run_id": None})["run_id"]
+    of_last = sorted((row for row in rows if row["run_id"] == last), key=lambda row: -row["psi"])
+    return [
+        {
+            "subject": row["subject"],
+            "model": row["model_version"],
+            "psi": round(row["psi"], 3),
+            "bound": row["bound"],
+            "retrain": "yes" if row["psi"] > row["bound"] else "",
+        }
+        for row in of_last
+    ]
 
 
 def _table_names(run: Run) -> list[str]:
@@ -54,7 +75,7 @@ def _table_names(run: Run) -> list[str]:
         t.name for t in (RECORDS, EVENTS, QUARANTINE, IDENTITY_LINKS, IDENTITIES, IDENTITY_RULES, IDENTITY_CHANGES, ACTIVITY)
     ]
     profile = run.project.profile
-    gold = [RFM.name, SEGMENT_ASSIGNMENTS.name, customer_360_table(profile).name, PURCHASE_PREDICTIONS.name]
+    gold = [RFM.name, RFM_SCORES.name, SEGMENT_ASSIGNMENTS.name, customer_360_table(profile).name, PURCHASE_PREDICTIONS.name]
     return [
         *(f"bronze.{s.source}" for s in run.project.sources),
         *silver,
@@ -81,7 +102,7 @@ def _not_linked(run: Run) -> list[dict[str, Any]]:
 def status_text(status: dict[str, Any]) -> str:
     """The status for a terminal."""
     parts = [f"Lake {status['lake']}"]
-    for title in ("tables", "stages", "quarantine", "not linked"):
+    for title in ("tables", "stages", "drift", "quarantine", "not linked"):
         if status[title]:
             rows = [tuple(item.values()) for item in status[title]]
             parts.append(f"{title.capitalize()}\n\n{text_table(tuple(status[title][0]), rows)}")

@@ -1,25 +1,24 @@
-"""Fits one clustering per declared k as a Spark ML pipeline, and chooses among them by silhouette."""
+"""Fits one clustering per declared method, feature set and k as a Spark ML pipeline, and chooses among them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from pyspark.ml import PipelineModel, Transformer
-from pyspark.ml.clustering import KMeans, KMeansModel
-from pyspark.ml.evaluation import ClusteringEvaluator
-from pyspark.ml.feature import SQLTransformer, StandardScaler, VectorAssembler
+from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from conf.errors import StageError
-from conf.segments import MEASURES, Feature, SegmentsConfig
+from conf.segments import MEASURES, Clusters, Feature, Method, SegmentsConfig
+from models.evaluation import resample, silhouette_of, stability_of
+from models.methods import SPOKEN, cost_of, fit_clusters, loss_of
+from models.preparation import SCALED, Preparation, fit_preparation
 
 ROWS_PER_PARTITION = 250_000
 FITS_AT_A_TIME = 4
-SCALED = "scaled_features"
-PREDICTION = "prediction"
-"""What MLflow expects a pipeline's last column to be called; elsewhere in the suite it is the cluster."""
+EMPTY = "it leaves a cluster empty"
 
 
 @dataclass(frozen=True)
@@ -27,98 +26,166 @@ class Candidate:
     """One fitted clustering. ``silhouette`` (squared Euclidean, -1 to 1) is None where there is only one cluster.
 
     ``cost`` is the sum of squared distances to the centres in scaled features; ``sizes`` are customers per cluster.
+    ``stability`` is the mean adjusted Rand index with models trained on resamples, of finalists only. ``refused`` says
+    why it was not among those to choose from; ``shortfalls`` where its features have fewer levels than asked for.
     """
 
+    method: Method
+    feature_set: str
     k: int
     model: PipelineModel
     silhouette: float | None
     cost: float
     sizes: tuple[int, ...]
+    stability: float | None = None
+    refused: str | None = None
+    shortfalls: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What it is called in MLflow and in messages."""
+        return f"{SPOKEN[self.method]}, k = {self.k}, {self.feature_set}"
+
+    @property
+    def score(self) -> float:
+        """By which finalists are compared: how well its clusters are told apart, times how surely they are found again."""
+        if self.silhouette is None:
+            return -2.0
+        return self.silhouette if self.stability is None or self.silhouette < 0 else self.silhouette * self.stability
+
+
+@dataclass(frozen=True)
+class _Space:
+    """One feature set's scaled features of all customers, and in how many ways customers differ there."""
+
+    name: str
+    preparation: Preparation
+    scaled: DataFrame
+    ways: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Try:
+    """One fit: what is clustered how. ``resampled`` is the seed of a resample; None for all customers."""
+
+    space: _Space
+    method: Method
+    k: int
+    seed: int
+    resampled: int | None = None
 
 
 def fit_candidates(features: DataFrame, config: SegmentsConfig) -> tuple[Candidate, ...]:
-    """Features (one row per profile) -> one candidate per k, in the order of k; caps, logs and scaling in its model.
+    """Features (one row per profile) -> the candidates, in the declared order; caps, logs and scaling in their models.
 
     The same customers give the same candidates, in whatever order and partitions they come and whatever their ids are:
     rows are placed and sorted by their measures, and each partition draws from the seed. With one partition (up to
     250,000 customers) that holds to the last bit; with more, sums are added up in the order in which tasks end, so
     centres agree within rounding. Where customers differ in fewer ways than k, k is that smaller number; customers who
-    are all alike make one cluster. Raises StageError without customers. ``features`` is read several times: hand over a
-    table's rows, not a long computation.
+    are all alike make one cluster. A mixture that cannot be fitted is no candidate. Raises StageError without customers,
+    and where every clustering leaves a cluster empty. ``features`` is read several times: hand over a table's rows, not a
+    long computation.
     """
-    prepare, columns = _preparation(config.features)
-    customers, different = _count(prepare.transform(features), columns)
+    customers = features.count()
     if customers == 0:
         raise StageError("There is no customer with a purchase yet, so there is nothing to train segments on.")
     placed = features.repartition(-(-customers // ROWS_PER_PARTITION), *MEASURES).sortWithinPartitions(*MEASURES)
-    steps = _fit_scaling(prepare, columns, placed)
-    scaled = PipelineModel(stages=steps).transform(placed).select("profile_id", SCALED)
-    numbers = [k for k in config.clusters.k if k <= different] or [different]
-    fitted = _fit_all(scaled, numbers, config)
-    return _without_empty_clusters([_candidate(steps, model, scaled) for model in fitted])
+    spaces = [_space(name, chosen, placed) for name, chosen in config.sets.items()]
+    tries = [_Try(space, method, k, config.clusters.seed) for space in spaces for method, k in _shapes(space, config.clusters)]
+    share = min(1.0, config.clusters.silhouette_rows / customers)
+    fitted = [(one, model) for one, model in zip(tries, _fit_all(tries, config.clusters), strict=True) if model is not None]
+    candidates = [_candidate(one, model, share, config.clusters) for one, model in fitted]
+    if all(candidate.refused == EMPTY for candidate in candidates):
+        tried = "; ".join(candidate.label for candidate in candidates) or "none could be fitted"
+        raise StageError(f"Every clustering tried ({tried}) left a cluster empty; declare fewer clusters.")
+    return tuple(_refine_finalists(candidates, [one for one, _ in fitted], share, config.clusters))
 
 
-def choose(candidates: tuple[Candidate, ...]) -> Candidate:
-    """The candidate with the best silhouette; of equal ones the smallest k."""
-    return max(candidates, key=lambda one: (-2.0 if one.silhouette is None else one.silhouette, -one.k))
+def choose(candidates: Sequence[Candidate]) -> Candidate:
+    """The finalist with the best product of silhouette and stability; of equal ones the first declared."""
+    return max(_finalists(candidates, len(candidates)), key=lambda one: (one.stability is not None, one.score))
 
 
-def _preparation(features: tuple[Feature, ...]) -> tuple[SQLTransformer, list[str]]:
-    """Caps and logs as a stage of the pipeline, so that they are saved and loaded with it, and the columns it makes."""
-    prepared = {f"prepared_{feature.name}": _prepare(feature) for feature in features}
-    columns = ", ".join(f"{expression} AS {name}" for name, expression in prepared.items())
-    return SQLTransformer(statement=f"SELECT *, {columns} FROM __THIS__"), list(prepared)
+def _space(name: str, features: Sequence[Feature], placed: DataFrame) -> _Space:
+    preparation = fit_preparation(features, placed)
+    scaled = preparation.transform(placed).select("profile_id", SCALED)
+    return _Space(name, preparation, scaled, preparation.count_ways(placed))
 
 
-def _prepare(feature: Feature) -> str:
-    value = feature.name if feature.cap is None else f"least({feature.name}, {feature.cap!r}D)"
-    return f"ln(1D + greatest({value}, 0D))" if feature.transform == "log" else value
+def _shapes(space: _Space, clusters: Clusters) -> list[tuple[Method, int]]:
+    """Method and k of each candidate in a space. Where customers are all alike, only k-means can say so."""
+    numbers = [k for k in clusters.k if k <= space.ways] or [space.ways]
+    methods: Sequence[Method] = clusters.methods if space.ways > 1 else ("kmeans",)
+    return [(method, k) for method in methods for k in numbers]
 
 
-def _count(prepared: DataFrame, columns: list[str]) -> tuple[int, int]:
-    """How many customers there are, and in how many different ways they look to the clustering."""
-    ways = F.count_distinct(F.struct(*columns))
-    row = prepared.agg(F.count(F.lit(1)).alias("customers"), ways.alias("different")).collect()[0]
-    return row["customers"], row["different"]
+def _fit_all(tries: Sequence[_Try], clusters: Clusters) -> list[Any]:
+    """A model for each try, None where a mixture has none. Side by side: each is many short jobs, one after another."""
 
+    def fit(one: _Try) -> Any:
+        rows = one.space.scaled if one.resampled is None else resample(one.space.scaled, one.resampled)
+        try:
+            return fit_clusters(rows, one.method, one.k, one.seed, clusters.max_iterations)
+        except Exception:
+            if one.method != "mixture":  # a covariance without an inverse: customers who are too much alike
+                raise
+            return None
 
-def _fit_scaling(prepare: SQLTransformer, columns: list[str], placed: DataFrame) -> list[Transformer]:
-    """The stages before the clustering; a feature that is the same for everybody is scaled to 0."""
-    assemble = VectorAssembler(inputCols=columns, outputCol="prepared_features")
-    scaler = StandardScaler(inputCol="prepared_features", outputCol=SCALED, withMean=True, withStd=True)
-    return [prepare, assemble, scaler.fit(assemble.transform(prepare.transform(placed)))]
-
-
-def _fit_all(scaled: DataFrame, numbers: list[int], config: SegmentsConfig) -> list[KMeansModel]:
-    """For each k the start with the least cost. Fits run side by side: each is many short jobs, one after another."""
-    starts = range(config.clusters.starts)
-
-    def fit(k: int, start: int) -> KMeansModel:
-        # Spark refuses k = 1, and gives one centre for k = 2 where all points are one; its block solver fails there.
-        kmeans = KMeans(k=max(k, 2), maxIter=config.clusters.max_iterations, seed=config.clusters.seed + start)
-        return kmeans.setSolver("row").setFeaturesCol(SCALED).setPredictionCol(PREDICTION).fit(scaled)
-
-    tries = [(k, start) for k in numbers for start in starts]
     with ThreadPoolExecutor(FITS_AT_A_TIME) as pool:
-        fitted = dict(zip(tries, pool.map(lambda one: fit(*one), tries), strict=True))
+        return list(pool.map(fit, tries))
+
+
+def _candidate(one: _Try, model: Any, share: float, clusters: Clusters) -> Candidate:
     # What a model says of itself is asked in this thread: on Spark Connect other threads have no active session.
-    costs = {one: float(model.summary.trainingCost) for one, model in fitted.items()}
-    return [fitted[k, min(starts, key=lambda start: costs[k, start])] for k in numbers]
+    scaled = one.space.scaled
+    found = one.k if one.method == "mixture" else len(model.clusterCenters())  # fewer where there are fewer points
+    sizes = tuple(int(size) for size in model.summary.clusterSizes[:found])
+    has_many = sum(size > 0 for size in sizes) > 1
+    silhouette = silhouette_of(model.transform(scaled), share, clusters.seed) if has_many else None
+    return Candidate(
+        method=one.method,
+        feature_set=one.space.name,
+        k=len(sizes),
+        model=PipelineModel(stages=[*one.space.preparation.stages, model]),
+        silhouette=silhouette,
+        cost=cost_of(model, scaled),
+        sizes=sizes,
+        refused=_refusal(sizes, clusters.smallest_share),
+        shortfalls=tuple(text for feature in one.space.preparation.features if (text := feature.shortfall)),
+    )
 
 
-def _candidate(steps: list[Transformer], model: KMeansModel, scaled: DataFrame) -> Candidate:
-    centres = len(model.clusterCenters())  # fewer than asked for where there are fewer different points
-    sizes = tuple(int(size) for size in model.summary.clusterSizes[:centres])
-    evaluator = ClusteringEvaluator(featuresCol=SCALED, predictionCol=PREDICTION)
-    silhouette = evaluator.evaluate(model.transform(scaled)) if sum(size > 0 for size in sizes) > 1 else None
-    pipeline = PipelineModel(stages=[*steps, model])
-    return Candidate(len(sizes), pipeline, silhouette, float(model.summary.trainingCost), sizes)
-
-
-def _without_empty_clusters(candidates: list[Candidate]) -> tuple[Candidate, ...]:
+def _refusal(sizes: Sequence[int], smallest_share: float) -> str | None:
     """A cluster without customers could not be described, and whoever came into it later would have no name."""
-    full = tuple(candidate for candidate in candidates if all(candidate.sizes))
-    if not full:
-        tried = ", ".join(str(candidate.k) for candidate in candidates)
-        raise StageError(f"Every clustering tried (k = {tried}) left a cluster empty; declare fewer clusters.")
-    return full
+    if not all(sizes):
+        return EMPTY
+    share = min(sizes) / sum(sizes)
+    return f"its smallest cluster is {share:.2%} of the customers" if share < smallest_share else None
+
+
+def _finalists(candidates: Sequence[Candidate], number: int) -> list[Candidate]:
+    """The best by silhouette among those not refused; where all are, among those without an empty cluster."""
+    full = [candidate for candidate in candidates if candidate.refused is None]
+    full = full or [candidate for candidate in candidates if candidate.refused != EMPTY]
+    return sorted(full, key=lambda one: -2.0 if one.silhouette is None else one.silhouette, reverse=True)[:number]
+
+
+def _refine_finalists(
+    candidates: Sequence[Candidate], tries: Sequence[_Try], share: float, clusters: Clusters
+) -> list[Candidate]:
+    """The best few get their other starts, the best of which is kept, and are trained again on resamples."""
+    best = {id(candidate) for candidate in _finalists(candidates, clusters.finalists)}
+    finalists = [index for index, candidate in enumerate(candidates) if id(candidate) in best]
+    starts = {n: [replace(tries[n], seed=clusters.seed + start) for start in range(1, clusters.starts)] for n in finalists}
+    again = {n: [replace(tries[n], resampled=clusters.seed + one) for one in range(clusters.resamples)] for n in finalists}
+    every = [one for n in finalists for one in (*starts[n], *again[n])]
+    models = dict(zip(every, _fit_all(every, clusters), strict=True))
+    refined = list(candidates)
+    for n in finalists:
+        first = candidates[n].model.stages[-1]
+        kept = min([first, *(models[one] for one in starts[n] if models[one] is not None)], key=loss_of)
+        candidate = candidates[n] if kept is first else _candidate(tries[n], kept, share, clusters)
+        others = [models[one] for one in again[n] if models[one] is not None]
+        measured = stability_of(kept, others, tries[n].space.scaled) if others and candidate.k > 1 else None
+        refined[n] = replace(candidate, stability=measured)
+    return refined

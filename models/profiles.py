@@ -53,3 +53,9 @@ def _medians(clusters: DataFrame) -> dict[int | None, Row]:
 
 def _share_below(value: Column, median: float) -> Column:
     return F.when(value < median, 1.0).when(value == median, 0.5).otherwise(0.0)
+
+
+def map_points(clusters: DataFrame, number: int) -> list[tuple[float, float, int]]:
+    """Recency, frequency and cluster of some customers: always the same ones, whatever their ids."""
+    chosen = clusters.orderBy(F.xxhash64(*MEASURES), *MEASURES).limit(number)
+    return [tuple(row) for row in chosen.select("recency", "frequency", CLUSTER).collect()]

@@ -1,7 +1,7 @@
-"""The edge to MLflow: trainings are logged, models registered, the champion found. With its flavour for Spark Connect
-(:mod:`models.connect_flavor`) it is all that imports ``mlflow``.
+"""The edge to MLflow's registry: which version serves, what is loaded of it, how another one takes its place.
 
-``mlflow`` takes seconds to import, so every function imports it itself, and a run with nothing to do never does.
+With :mod:`models.training_log` and the flavour for Spark Connect (:mod:`models.connect_flavor`) it is all that imports
+``mlflow``, which takes seconds: every function imports it itself, and a run with nothing to do never does.
 """
 
 from __future__ import annotations
@@ -12,86 +12,42 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from conf.segments import MEASURES, Feature, SegmentsConfig
+from conf.errors import BadInputError
 from models import connect_flavor
 from models.local_store import SQLITE, has_open_runs, is_missing, read_alias, store_file
-from models.processes import is_alive, process_tags
-from models.tracking import Champion, Tracking, Training
+from models.processes import is_alive
+from models.tracking import Segmentation, Served, Tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from pyspark.ml import PipelineModel
 
-    from models.fit import Candidate
-    from models.naming import SegmentNames
-
 CHAMPION = "champion"
+CHALLENGER = "challenger"
 SEGMENTS_FILE = "segments.json"
+FORMER = "c360.former_champion"
+ROLLED_BACK = "c360.rolled_back"
 
 
 def prepare_tracking(tracking: Tracking) -> None:
     """Imports MLflow and makes a local store that is missing: seconds at first, so worth doing beside other work."""
-    _connect(tracking)
-
-
-def log_training(
-    tracking: Tracking,
-    training: Training,
-    candidates: Sequence[Candidate],
-    chosen: Candidate,
-    model: PipelineModel,
-    names: SegmentNames,
-    scratch: str,
-) -> str:
-    """Logs a training as one run, registers ``model`` (the chosen candidate's), makes it champion, returns the version.
-
-    The run is ended before the model is registered, and the alias is set last: a process killed on the way leaves a
-    run that :func:`close_stale_runs` closes, and the former champion. ``scratch`` is a folder that both Spark and this
-    process can write (on Databricks a volume); what is staged there is removed again, also after an error.
-    """
-    client = _connect(tracking)
-    import mlflow
-
-    experiment_id = _experiment(client, tracking)
-    tags = {"c360.lake": training.lake, "c360.run_id": training.run_id, **process_tags()}
-    with mlflow.start_run(experiment_id=experiment_id, run_name=f"train-segments {training.as_of:%Y-%m-%d}", tags=tags):
-        _log_facts(training, candidates, chosen, names)
-        _log_names(names, training.config)
-        model_uri = _log_model(model, scratch)
-    with redirect_stderr(io.StringIO()):  # MLflow prints there that it registers; what goes wrong, it raises
-        version = mlflow.register_model(model_uri, tracking.model_name, tags={"c360.run_id": training.run_id})
-    client.set_registered_model_alias(tracking.model_name, CHAMPION, version.version)
-    return str(version.version)
-
-
-def load_champion(tracking: Tracking, scratch: str) -> Champion | None:
-    """The champion with its names; None where no model was ever made champion."""
-    if is_missing(tracking.tracking_uri):
-        return None
-    client = _connect(tracking)
-    import mlflow
-
-    found = _champion(client, tracking)
-    if found is None:
-        return None
-    from models.naming import SegmentNames
-
-    described = mlflow.artifacts.load_dict(f"runs:/{found.run_id}/{SEGMENTS_FILE}")
-    with _staging(scratch) as folder:
-        model = _load_model(f"models:/{tracking.model_name}/{found.version}", folder)
-    names = SegmentNames.from_dict(described)
-    return Champion(str(found.version), str(found.run_id), model, names, described["definitions"])
+    connect(tracking)
 
 
 def champion_version(tracking: Tracking) -> str | None:
-    """The champion's version, without Spark; None where there is none.
+    """The champion's version, without Spark; None where there is none."""
+    return version_behind(tracking, CHAMPION)
+
+
+def version_behind(tracking: Tracking, alias: str) -> str | None:
+    """The version that an alias stands for, without Spark; None where there is none.
 
     Of a local SQLite store it is read directly, in milliseconds: importing MLflow to ask the same takes longer than all
     the rest of a run with nothing to do. Whatever that reading does not understand is asked through MLflow.
@@ -101,9 +57,84 @@ def champion_version(tracking: Tracking) -> str | None:
     path = store_file(tracking.registry_uri or tracking.tracking_uri)
     if path is not None:
         with suppress(sqlite3.Error):
-            return read_alias(path, tracking.model_name, CHAMPION)
-    found = _champion(_connect(tracking), tracking)
+            return read_alias(path, tracking.model_name, alias)
+    found = _behind(connect(tracking), tracking, alias)
     return None if found is None else str(found.version)
+
+
+def load_champion(tracking: Tracking, scratch: str) -> Served | None:
+    """The champion with all that serving needs; None where no model was ever made champion."""
+    version = champion_version(tracking)
+    return None if version is None else load_version(tracking, version, scratch)
+
+
+def load_version(tracking: Tracking, version: str, scratch: str) -> Served:
+    """A registered version with all that serving needs. ``scratch`` is a folder that Spark and this process can write."""
+    client = connect(tracking)
+    import mlflow
+
+    found = client.get_model_version(tracking.model_name, version)
+    described = mlflow.artifacts.load_dict(f"runs:/{found.run_id}/{SEGMENTS_FILE}")
+    with staging(scratch) as folder:
+        model = _load_model(f"models:/{tracking.model_name}/{version}", folder)
+    return Served(version, str(found.run_id), model, Segmentation.from_dict(described), dict(found.tags))
+
+
+def register_challenger(tracking: Tracking, model_uri: str, tags: dict[str, str]) -> str:
+    """Registers a logged model as the challenger, and returns its version."""
+    client = connect(tracking)
+    import mlflow
+
+    with redirect_stderr(io.StringIO()):  # MLflow prints there that it registers; what goes wrong, it raises
+        version = mlflow.register_model(model_uri, tracking.model_name, tags=tags)
+    client.set_registered_model_alias(tracking.model_name, CHALLENGER, version.version)
+    return str(version.version)
+
+
+def promote(tracking: Tracking, version: str) -> str | None:
+    """Makes a version champion, and returns the former one's version, to which :func:`roll_back` leads.
+
+    The alias is set last: a process killed on the way leaves the former champion in its place. Raises BadInputError for a
+    version that is not registered.
+    """
+    client = connect(tracking)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = client.get_model_version(tracking.model_name, version)
+    except MlflowException as error:
+        if not _is_unknown(error):
+            raise
+        raise BadInputError(f"The model {tracking.model_name} has no version {version}.") from None
+    former = champion_version(tracking)
+    if former == version:
+        return former
+    if former is not None:
+        client.set_model_version_tag(tracking.model_name, version, FORMER, former)
+    if ROLLED_BACK in found.tags:
+        client.delete_model_version_tag(tracking.model_name, version, ROLLED_BACK)
+    client.set_registered_model_alias(tracking.model_name, CHAMPION, version)
+    if version_behind(tracking, CHALLENGER) == version:
+        client.delete_registered_model_alias(tracking.model_name, CHALLENGER)
+    return former
+
+
+def roll_back(tracking: Tracking) -> tuple[str, str]:
+    """Makes the champion before today's champion again; returns both versions, today's first.
+
+    The version that is left is marked, so that no gate lets it in again by itself. Raises BadInputError where there is
+    none to go back to.
+    """
+    champion = champion_version(tracking)
+    if champion is None:
+        raise BadInputError(f"The model {tracking.model_name} has no champion, so there is none to go back from.")
+    client = connect(tracking)
+    former = client.get_model_version(tracking.model_name, champion).tags.get(FORMER)
+    if former is None:
+        raise BadInputError(f"Version {champion} of {tracking.model_name} is the first champion: there is none before it.")
+    client.set_model_version_tag(tracking.model_name, champion, ROLLED_BACK, "true")
+    client.set_registered_model_alias(tracking.model_name, CHAMPION, former)
+    return champion, former
 
 
 def close_stale_runs(tracking: Tracking, lake: str, now: datetime) -> tuple[str, ...]:
@@ -117,7 +148,7 @@ def close_stale_runs(tracking: Tracking, lake: str, now: datetime) -> tuple[str,
         with suppress(sqlite3.Error):
             if not path.is_file() or not has_open_runs(path):
                 return ()
-    client = _connect(tracking)
+    client = connect(tracking)
     experiment = client.get_experiment_by_name(tracking.experiment)
     if experiment is None:
         return ()
@@ -129,7 +160,7 @@ def close_stale_runs(tracking: Tracking, lake: str, now: datetime) -> tuple[str,
     return tuple(run.info.run_id for run in stale)
 
 
-def _connect(tracking: Tracking) -> MlflowClient:
+def connect(tracking: Tracking) -> MlflowClient:
     """A client of the declared server, with MLflow told to keep quiet and to send nothing anywhere else."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -164,87 +195,20 @@ def _create_sqlite_store(path: Path) -> None:
     staged.replace(path)
 
 
-def _champion(client: MlflowClient, tracking: Tracking) -> Any:
+def _behind(client: MlflowClient, tracking: Tracking, alias: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
-        return client.get_model_version_by_alias(tracking.model_name, CHAMPION)
+        return client.get_model_version_by_alias(tracking.model_name, alias)
     except MlflowException as error:
-        # A registry says that the model is unknown, or that it has no such alias; anything else is an error.
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"):
+        if _is_unknown(error):
             return None
         raise
 
 
-def _experiment(client: MlflowClient, tracking: Tracking) -> str:
-    """The experiment's id; beside a SQLite store its artifacts lie in the folder ``artifacts``."""
-    found = client.get_experiment_by_name(tracking.experiment)
-    if found is not None:
-        return str(found.experiment_id)
-    path = store_file(tracking.tracking_uri)
-    artifacts = None if path is None else (path.parent / "artifacts").as_uri()
-    return str(client.create_experiment(tracking.experiment, artifact_location=artifacts))
-
-
-def _log_facts(training: Training, candidates: Sequence[Candidate], chosen: Candidate, names: SegmentNames) -> None:
-    import mlflow
-
-    config = training.config
-    mlflow.log_params(
-        {
-            "chosen_k": chosen.k,
-            "k": ",".join(str(candidate.k) for candidate in candidates),
-            "as_of": training.as_of.isoformat(),
-            "code_version": training.code_version,
-            "features": ", ".join(_describe(feature) for feature in config.features),
-            "frequency": config.frequency,
-            "monetary": config.monetary,
-            **config.clusters.model_dump(include={"seed", "starts", "max_iterations"}),
-            **{f"version.{table}": version for table, version in training.input_versions.items()},
-        }
-    )
-    metrics = {"customers": float(sum(named.customers for named in names.clusters))}
-    for candidate in candidates:
-        metrics |= {f"cost_k{candidate.k}": candidate.cost, f"smallest_k{candidate.k}": float(min(candidate.sizes))}
-        if candidate.silhouette is not None:
-            metrics[f"silhouette_k{candidate.k}"] = candidate.silhouette
-    if chosen.silhouette is not None:
-        metrics["silhouette"] = chosen.silhouette
-    mlflow.log_metrics(metrics)
-    mlflow.log_dict(config.model_dump(mode="json"), "configuration.json")
-
-
-def _describe(feature: Feature) -> str:
-    return f"{feature.name} {feature.transform}" + (f" cap {feature.cap:g}" if feature.cap else "")
-
-
-def _log_names(names: SegmentNames, config: SegmentsConfig) -> None:
-    import mlflow
-
-    from models.plots import plot_centres, plot_sizes
-
-    mlflow.log_dict({**names.to_dict(), "definitions": config.definitions}, SEGMENTS_FILE)
-    mlflow.log_figure(plot_sizes(names), "plots/sizes.png")
-    mlflow.log_figure(plot_centres(names), "plots/centres.png")
-
-
-def _log_model(model: PipelineModel, scratch: str) -> str:
-    """Logs the pipeline in the active run and returns its URI. Requirements are named: guessing them takes 20 s."""
-    import mlflow
-    import pyspark
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    measures = Schema([ColSpec("double", measure) for measure in MEASURES])
-    signature = ModelSignature(inputs=measures, outputs=Schema([ColSpec("integer", "prediction")]))
-    requirements = [f"pyspark=={pyspark.__version__}", f"mlflow=={mlflow.__version__}"]
-    what = {"artifact_path": "model", "signature": signature, "pip_requirements": requirements}
-    with _staging(scratch) as folder:
-        if connect_flavor.needs_this_flavor():
-            logged = mlflow.models.Model.log(flavor=connect_flavor, spark_model=model, staging=folder, **what)
-        else:
-            logged = mlflow.spark.log_model(model, dfs_tmpdir=folder, **what)
-    return str(logged.model_uri)
+def _is_unknown(error: Any) -> bool:
+    """Whether a registry says that the model is unknown, or has no such alias or version; anything else is an error."""
+    return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
 
 
 def _load_model(uri: str, folder: str) -> PipelineModel:
@@ -256,7 +220,7 @@ def _load_model(uri: str, folder: str) -> PipelineModel:
 
 
 @contextmanager
-def _staging(scratch: str) -> Iterator[str]:
+def staging(scratch: str) -> Iterator[str]:
     """A folder of its own for what MLflow stages between Spark and the store; MLflow itself cleans only on success."""
     folder = Path(scratch) / f"mlflow-{uuid4().hex}"
     try:

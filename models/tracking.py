@@ -1,7 +1,9 @@
-"""What a training says of itself, and what serving gets back: plain values, without MLflow."""
+"""What a training says of itself, and what serving gets back from it: plain values, without MLflow."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +14,9 @@ from conf.segments import SegmentsConfig
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
 
+    from models.drift import Reference
     from models.naming import SegmentNames
+    from models.scores import ScoreCuts
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,10 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Training:
-    """What a training stood on. ``lake`` names the lake among those that share an experiment."""
+    """What a training stood on. ``lake`` names the lake among those that share an experiment.
+
+    ``environment`` says on which versions of Python and packages it ran.
+    """
 
     lake: str
     run_id: str
@@ -39,14 +46,70 @@ class Training:
     input_versions: Mapping[str, int]
     code_version: str
     config: SegmentsConfig
+    environment: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """Equal for trainings that must come to the same model: same data, day, configuration and code."""
+        declared = self.config.model_dump(mode="json", exclude={"gate", "drift"})
+        parts = [self.lake, dict(self.input_versions), f"{self.as_of:%Y-%m-%d}", self.code_version, declared]
+        return hashlib.md5(json.dumps(parts, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The model that serves. ``definitions`` are what the measures meant when it was trained."""
+class Segmentation:
+    """All that serving needs beside the pipeline: names, score cuts, what drift is measured against, and ``definitions``,
+    what the measures meant when it was trained. ``silhouette`` is that of the training; None with one cluster only.
+    """
+
+    names: SegmentNames
+    scores: ScoreCuts
+    reference: Reference
+    definitions: Mapping[str, Any]
+    silhouette: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; :meth:`from_dict` reads them back."""
+        parts = {"scores": self.scores.to_dict(), "reference": self.reference.to_dict()}
+        return {
+            **self.names.to_dict(),
+            **parts,
+            "definitions": dict(self.definitions),
+            "silhouette": self.silhouette,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Segmentation:
+        """A segmentation as :meth:`to_dict` wrote it."""
+        from models.drift import Reference
+        from models.naming import SegmentNames
+        from models.scores import ScoreCuts
+
+        return cls(
+            names=SegmentNames.from_dict(value),
+            scores=ScoreCuts.from_dict(value["scores"]),
+            reference=Reference.from_dict(value["reference"]),
+            definitions=value["definitions"],
+            silhouette=value["silhouette"],
+        )
+
+
+@dataclass(frozen=True)
+class Served:
+    """A registered model, loaded: the champion, or a challenger on its way."""
 
     version: str
     mlflow_run_id: str
     model: PipelineModel
-    names: SegmentNames
-    definitions: Mapping[str, Any]
+    segmentation: Segmentation
+    tags: Mapping[str, str]
+
+    @property
+    def names(self) -> SegmentNames:
+        """Its clusters' names."""
+        return self.segmentation.names
+
+    @property
+    def definitions(self) -> Mapping[str, Any]:
+        """What the measures meant when it was trained."""
+        return self.segmentation.definitions

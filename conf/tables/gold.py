@@ -29,6 +29,25 @@ RFM = Table(
     cluster_by=("profile_id",),
 )
 
+_SCORES = (
+    Column("recency_score", T.IntegerType(), "Score of recency, 1 to 5 unless declared otherwise: high is recent", "indirect"),
+    Column("frequency_score", T.IntegerType(), "Score of frequency: high is often", "indirect"),
+    Column("monetary_score", T.IntegerType(), "Score of monetary value: high is much", "indirect"),
+    Column("rfm_cell", STRING, "The three scores, recency first: 5-4-5", "indirect"),
+)
+
+RFM_SCORES = Table(
+    name="gold.rfm_scores",
+    comment="One row per profile with at least one purchase: its scores, by the cut points that the champion was trained with",
+    columns=(
+        Column("profile_id", STRING, "Profile", "indirect", False),
+        *_SCORES,
+        Column("model_version", STRING, "Version of the registered model whose cut points they are", "none", False),
+    ),
+    keys=("profile_id",),
+    cluster_by=("profile_id",),
+)
+
 SEGMENT_ASSIGNMENTS = Table(
     name="gold.segment_assignments",
     comment="One row per profile and validity interval: which segment it was in, by which model, and why it changed",

@@ -95,4 +95,21 @@ MODEL_PARAMETERS = Table(
     properties=_NO_FEATURES,
 )
 
+SEGMENT_DRIFT = Table(
+    name="ops.segment_drift",
+    comment="One row per run that assigned segments, and measure: how far customers are from those of the training",
+    columns=(
+        Column("run_id", STRING, "Run", "none", False),
+        Column("subject", STRING, "Measure, or segments for the mix of segments", "none", False),
+        Column("measured_at", TIME, "as_of of the run (UTC)", "none", False),
+        Column("model_version", STRING, "Version of the registered model", "none", False),
+        Column("psi", T.DoubleType(), "Population stability index: 0 is the same population", "none"),
+        Column("bound", T.DoubleType(), "Index above which a new model is asked for", "none"),
+    ),
+    keys=("run_id", "subject"),
+    change_feed=False,
+    history=True,
+    properties=_NO_FEATURES,
+)
+
 FORMAT_VERSION = 1

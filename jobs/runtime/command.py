@@ -74,6 +74,7 @@ def new_run(options: argparse.Namespace) -> Run:
         session=get_session,
         full_refresh=getattr(options, "full_refresh", False),
         train=getattr(options, "train", False),
+        approve=getattr(options, "approve", False),
     )
 
 

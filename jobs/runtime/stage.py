@@ -33,6 +33,7 @@ class Run:
     """One run, or one stage's process: what is declared, where the lake is, and what "now" means.
 
     ``session`` makes the session when it is first needed; ``as_of`` is None until there is an event to take it from.
+    ``train`` asks for a training, and ``approve`` for a person to promote what comes of it.
     """
 
     project: Project
@@ -44,6 +45,7 @@ class Run:
     as_of: datetime | None = None
     full_refresh: bool = False
     train: bool = False
+    approve: bool = False
 
     @property
     def spark(self) -> SparkSession:

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from conf.project import Project, default_conf, load_project
 from conf.tables.contract import Table
-from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.silver import (
     ACTIVITY,
     EVENTS,
@@ -66,14 +66,23 @@ def make_place(folder: Path, lake: str = "lake", landing: Path | None = None, co
         env = {"lake": "unused", "salt": {"env": "C360_SALT"}, "tracking_uri": f"sqlite:///{folder}/mlflow/mlflow.db"}
         (own / "env").mkdir(exist_ok=True)
         (own / "env" / "test.yml").write_text(yaml.safe_dump({**env, **settings}))
+        _train_quickly(own / "segments.yml")
     return Place(own, landing or folder / "landing", folder / lake)
+
+
+def _train_quickly(path: Path) -> None:
+    """Few candidates and one resample: what a journey shows of a training does not depend on how long it searches."""
+    declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    declared["feature_sets"] = dict([*declared.get("feature_sets", {}).items()][:1])
+    declared["clusters"] |= {"methods": ["kmeans"], "starts": 1, "finalists": 1, "resamples": 1}
+    path.write_text(yaml.safe_dump(declared, sort_keys=False), encoding="utf-8")
 
 
 def rebuilt_tables(project: Project) -> list[Table]:
     """Silver and gold tables that an empty lake, built at once, holds just the same."""
     profile = project.profile
     silver = [EVENTS, RECORDS, QUARANTINE, IDENTITY_LINKS, IDENTITIES, ACTIVITY, profile_attributes_table(profile)]
-    return [*silver, RFM, customer_360_table(profile)]
+    return [*silver, RFM, RFM_SCORES, customer_360_table(profile)]
 
 
 def contents(spark: SparkSession, lake: Lake, project: Project) -> dict[str, list[tuple[Any, ...]]]:

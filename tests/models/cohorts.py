@@ -42,9 +42,11 @@ COHORTS = {
 
 
 def default_config(**changes: Any) -> SegmentsConfig:
-    """The sample's ``segments.yml``, with some keys replaced."""
-    text = (Path(__file__).parents[2] / "conf" / "segments.yml").read_text(encoding="utf-8")
-    return SegmentsConfig.model_validate({**yaml.safe_load(text), **changes})
+    """The sample's ``segments.yml`` with its first feature set alone, and with some keys replaced."""
+    declared = yaml.safe_load((Path(__file__).parents[2] / "conf" / "segments.yml").read_text(encoding="utf-8"))
+    sets = declared.pop("feature_sets")
+    features = {} if "features" in changes or "feature_sets" in changes else {"features": sets["log"]}
+    return SegmentsConfig.model_validate({**declared, **features, **changes})
 
 
 def profile_id(text: str) -> str:

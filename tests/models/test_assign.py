@@ -15,7 +15,7 @@ ONE_FEATURE = [{"name": "recency", "transform": "none"}]
 
 def test_the_distance_is_that_to_the_own_centre_in_scaled_features(spark: SparkSession) -> None:
     rows = [rfm_row(str(ago), ago, 0, 1, 5) for ago in (0, 2, 100, 102)]
-    config = default_config(features=ONE_FEATURE, clusters={"k": [2], "starts": 2})
+    config = default_config(features=ONE_FEATURE, clusters={"k": [2], "starts": 2, "resamples": 0})
     features = segment_features(rfm_frame(spark, rows), AS_OF)
     model = choose(fit_candidates(features, config)).model
     names = name_segments(profile_clusters(assign_clusters(features, model)), config)

@@ -18,7 +18,7 @@ Segments = tuple[SegmentNames, dict[str, str]]
 
 
 def _segments(spark: SparkSession, *missing: str) -> Segments:
-    config = default_config(clusters={"k": [6, 7], "seed": 1, "starts": 2})
+    config = default_config(clusters={"k": [6, 7], "seed": 1, "starts": 2, "resamples": 0})
     features = segment_features(rfm_frame(spark, cohort_rows(*missing)), AS_OF)
     model = choose(fit_candidates(features, config)).model
     names = name_segments(profile_clusters(assign_clusters(features, model)), config)

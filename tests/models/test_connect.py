@@ -18,28 +18,31 @@ provide_java()
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.remote("local[2]").getOrCreate()
 spark.conf.set("spark.sql.session.timeZone", "UTC")
-from models.assign import assign_clusters, assign_segments
+from models.assign import assign_segments
 from models.features import segment_features
 from models.fit import choose, fit_candidates
-from models.naming import name_segments
-from models.profiles import profile_clusters
-from models.registry import load_champion, log_training
-from models.tracking import Tracking, Training
+from models.registry import load_champion, promote
+from models.tracking import Tracking
+from models.training_log import log_training
 from tests.models.cohorts import AS_OF, cohort_rows, default_config, rfm_frame
-config = default_config(clusters={"k": [6], "seed": 1, "starts": 1})
+from tests.models.trained import segmentation_of, training
+quantile = [{"name": name, "transform": "quantile"} for name in ("recency", "frequency", "monetary")]
 features = segment_features(rfm_frame(spark, cohort_rows()), AS_OF)
-candidates = fit_candidates(features, config)
-model = choose(candidates).model
-names = name_segments(profile_clusters(assign_clusters(features, model)), config)
 tracking = Tracking(f"sqlite:///{sys.argv[1]}/mlflow.db", "lakehouse-c360", "c360_segments")
-training = Training("a-lake", "run-1", AS_OF, {"gold.rfm": 3}, "0.1.0", config)
-log_training(tracking, training, candidates, candidates[0], model, names, f"{sys.argv[1]}/scratch")
-champion = load_champion(tracking, f"{sys.argv[1]}/scratch")
-trained = assign_segments(features, model, names).orderBy("profile_id").collect()
-served = assign_segments(features, champion.model, champion.names).orderBy("profile_id").collect()
+scratch = f"{sys.argv[1]}/scratch"
+for method in ("kmeans", "bisecting", "mixture"):
+    clusters = {"k": [6], "seed": 1, "starts": 1, "finalists": 1, "resamples": 1, "methods": [method]}
+    config = default_config(clusters=clusters, feature_sets={"quantile": quantile})
+    candidates = fit_candidates(features, config)
+    chosen = choose(candidates)
+    segmentation = segmentation_of(features, chosen, config)
+    version = log_training(tracking, training(config), candidates, chosen, segmentation, {}, scratch)
+    promote(tracking, version)
+    champion = load_champion(tracking, scratch)
+    trained = assign_segments(features, chosen.model, segmentation.names).orderBy("profile_id").collect()
+    served = assign_segments(features, champion.model, champion.names).orderBy("profile_id").collect()
+    print(method, len(served), "same", served == trained)
 print("session", type(spark).__module__)
-print("rows", len(served))
-print("same", served == trained)
 """
 
 
@@ -50,4 +53,9 @@ def test_serving_gives_the_training_labels_on_connect(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TRAIN_AND_SERVE, str(tmp_path)]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-3:] == ["session pyspark.sql.connect.session", "rows 600", "same True"]
+    assert done.stdout.splitlines()[-4:] == [
+        "kmeans 600 same True",
+        "bisecting 600 same True",
+        "mixture 600 same True",
+        "session pyspark.sql.connect.session",
+    ]

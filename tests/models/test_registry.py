@@ -12,14 +12,25 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from models.assign import assign_clusters, assign_segments
+from conf.errors import BadInputError
+from models.assign import assign_segments
 from models.features import segment_features
 from models.fit import Candidate, choose, fit_candidates
-from models.naming import SegmentNames, name_segments
-from models.profiles import profile_clusters
-from models.registry import champion_version, close_stale_runs, load_champion, log_training
-from models.tracking import Tracking, Training
+from models.plots import plot_candidates, plot_centres, plot_map, plot_sizes
+from models.registry import (
+    CHALLENGER,
+    champion_version,
+    close_stale_runs,
+    load_champion,
+    load_version,
+    promote,
+    roll_back,
+    version_behind,
+)
+from models.tracking import Segmentation, Tracking
+from models.training_log import find_training, log_training
 from tests.models.cohorts import AS_OF, cohort_rows, default_config, rfm_frame
+from tests.models.trained import segmentation_of, training
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -32,24 +43,34 @@ class Logged:
     features: DataFrame
     candidates: tuple[Candidate, ...]
     chosen: Candidate
-    names: SegmentNames
+    segmentation: Segmentation
     version: str
     scratch: Path
+
+    def log(self, run_id: str, version: int) -> str:
+        """Logs the same training again, of another version of the data: a challenger."""
+        what = (self.candidates, self.chosen, self.segmentation, {}, str(self.scratch))
+        return log_training(self.tracking, training(CONFIG, run_id, version), *what)
+
+
+CONFIG = default_config(clusters={"k": [5, 6], "seed": 1, "starts": 1, "finalists": 1, "resamples": 1})
 
 
 @pytest.fixture(scope="module")
 def logged(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
     folder = tmp_path_factory.mktemp("mlflow")
     tracking = Tracking(f"sqlite:///{folder}/mlflow.db", "lakehouse-c360", "c360_segments")
-    config = default_config(clusters={"k": [5, 6], "seed": 1, "starts": 1})
     features = segment_features(rfm_frame(spark, cohort_rows()), AS_OF)
-    candidates = fit_candidates(features, config)
+    candidates = fit_candidates(features, CONFIG)
     chosen = choose(candidates)
-    names = name_segments(profile_clusters(assign_clusters(features, chosen.model)), config)
-    training = Training("a-lake", "run-1", AS_OF, {"gold.rfm": 3}, "0.1.0", config)
-    scratch = folder / "scratch"
-    version = log_training(tracking, training, candidates, chosen, chosen.model, names, str(scratch))
-    yield Logged(tracking, features, candidates, chosen, names, version, scratch)
+    segmentation = segmentation_of(features, chosen, CONFIG)
+    names, scratch = segmentation.names, folder / "scratch"
+    figures = (plot_candidates(candidates, chosen), plot_sizes(names), plot_centres(names), plot_map(names, [(3.0, 9.0, 0)]))
+    plots = dict(zip(("candidates", "sizes", "centres", "map"), figures, strict=True))
+    version = log_training(tracking, training(CONFIG), candidates, chosen, segmentation, plots, str(scratch))
+    assert version_behind(tracking, CHALLENGER) == version
+    promote(tracking, version)
+    yield Logged(tracking, features, candidates, chosen, segmentation, version, scratch)
     import mlflow
 
     mlflow.set_tracking_uri(None)
@@ -59,8 +80,8 @@ def logged(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def test_serving_gives_the_training_labels_through_save_and_load(logged: Logged) -> None:
     champion = load_champion(logged.tracking, str(logged.scratch))
     assert champion is not None
-    assert champion.names == logged.names
-    trained = assign_segments(logged.features, logged.chosen.model, logged.names).orderBy("profile_id").collect()
+    assert champion.segmentation == logged.segmentation
+    trained = assign_segments(logged.features, logged.chosen.model, logged.segmentation.names).orderBy("profile_id").collect()
     served = assign_segments(logged.features, champion.model, champion.names).orderBy("profile_id").collect()
     assert served == trained
 
@@ -76,12 +97,67 @@ def test_the_run_holds_parameters_metrics_plots_and_names(logged: Logged) -> Non
     assert run.data.tags["c360.lake"] == "a-lake"
     assert run.data.params["version.gold.rfm"] == "3"
     assert run.data.params["chosen_k"] == str(chosen.k)
-    assert {f"silhouette_k{k}" for k in (5, 6)} <= set(run.data.metrics)
     assert run.data.metrics["silhouette"] == pytest.approx(chosen.silhouette)
-    assert {"segments.json", "configuration.json", "plots"} <= {file.path for file in client.list_artifacts(run.info.run_id)}
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert {"segments.json", "configuration.json", "environment.json", "levels.json", "plots"} <= files
     plots = {file.path for file in client.list_artifacts(run.info.run_id, "plots")}
-    assert plots == {"plots/sizes.png", "plots/centres.png"}
+    assert plots == {f"plots/{name}.png" for name in ("candidates", "sizes", "centres", "map")}
     assert mlflow.models.get_model_info(f"models:/c360_segments/{version.version}").signature is not None
+
+
+def test_every_candidate_is_a_nested_run_that_has_ended(logged: Logged) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    parent = client.get_model_version("c360_segments", logged.version).run_id
+    experiment = client.get_experiment_by_name("lakehouse-c360").experiment_id
+    nested = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
+    found = {run.data.params["k"]: (run.data.metrics["silhouette"], run.data.tags["c360.chosen"]) for run in nested}
+    assert found == {
+        str(one.k): (pytest.approx(one.silhouette), "true" if one is logged.chosen else "false") for one in logged.candidates
+    }
+    assert {run.info.status for run in nested} == {"FINISHED"}
+
+
+def test_a_training_of_the_same_data_and_configuration_is_found_again(logged: Logged) -> None:
+    assert find_training(logged.tracking, training(CONFIG, "run-9")) == logged.version
+    assert find_training(logged.tracking, training(CONFIG, version=99)) is None
+    assert find_training(logged.tracking, training(default_config(clusters={"k": [5]}))) is None
+
+
+def test_a_training_that_ended_and_was_not_registered_is_registered_when_it_is_found(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_killed(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("models.training_log.register_challenger", be_killed)
+        with pytest.raises(KeyboardInterrupt):
+            logged.log("run-3", 30)
+    version = find_training(logged.tracking, training(CONFIG, "run-4", 30))
+    assert version == version_behind(logged.tracking, CHALLENGER)
+    assert version != logged.version
+    assert load_version(logged.tracking, str(version), str(logged.scratch)).segmentation == logged.segmentation
+
+
+def test_a_challenger_takes_the_champions_place_and_gives_it_back(logged: Logged) -> None:
+    challenger = logged.log("run-5", 50)
+    assert champion_version(logged.tracking) == logged.version
+    assert promote(logged.tracking, challenger) == logged.version
+    assert (champion_version(logged.tracking), version_behind(logged.tracking, CHALLENGER)) == (challenger, None)
+    assert roll_back(logged.tracking) == (challenger, logged.version)
+    assert champion_version(logged.tracking) == logged.version
+
+
+def test_there_is_nothing_to_go_back_to_from_the_first_champion(logged: Logged) -> None:
+    with pytest.raises(BadInputError, match="is the first champion"):
+        roll_back(logged.tracking)
+
+
+def test_a_version_that_nobody_registered_is_not_promoted(logged: Logged) -> None:
+    with pytest.raises(BadInputError, match="no version 99"):
+        promote(logged.tracking, "99")
 
 
 def test_nothing_staged_is_left_behind(logged: Logged) -> None:
@@ -144,17 +220,15 @@ def test_a_run_whose_process_was_killed_is_closed_and_others_stay_open(logged: L
         client.set_terminated(run)
 
 
-def test_a_failed_logging_leaves_no_open_run_and_no_new_champion(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_logging_leaves_no_open_run_and_no_new_challenger(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     def fail(*_: object) -> str:
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr("models.registry._log_model", fail)
-    training = Training("a-lake", "run-2", AS_OF, {"gold.rfm": 4}, "0.1.0", default_config())
-    chosen = logged.chosen
+    monkeypatch.setattr("models.training_log._log_model", fail)
     with pytest.raises(RuntimeError, match="disk is full"):
-        log_training(logged.tracking, training, logged.candidates, chosen, chosen.model, logged.names, "unused")
+        logged.log("run-2", 4)
     experiment = mlflow.get_experiment_by_name("lakehouse-c360").experiment_id
     assert mlflow.MlflowClient().search_runs([experiment], "attributes.status = 'RUNNING'") == []
     assert champion_version(logged.tracking) == logged.version
