@@ -12,6 +12,7 @@ from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, RECORDS
 from jobs.resolve_identities import current_links, rules_of
 from jobs.runtime.lake import exists, read
 from jobs.runtime.text_table import text_table
+from jobs.score_rfm import rfm_of
 from transforms.identity.plain import Identifier
 from transforms.identity.resolve import identities_of, solve
 from transforms.identity.rules import ResolutionRules, standing_decisions
@@ -88,17 +89,16 @@ def _segments_then(run: Run, after: list[Any], profiles: list[str]) -> dict[str,
     from models.assign import assign_segments
     from models.features import segment_features
     from models.registry import load_champion
-    from transforms.rfm import score_rfm
 
     if not exists(run.session_if_needed(), run.lake, ACTIVITY.name):
         return {}
+    last = run.log.last_done("assign-segments")
+    as_of = (last.as_of if last else None) or run.started_at
     identities = _of_profiles(run.spark.createDataFrame(after, IDENTITIES.schema), profiles)
-    rfm = score_rfm(read(run.spark, run.lake, ACTIVITY), identities, run.project.segments)
+    rfm = rfm_of(replace(run, as_of=as_of), identities)
     champion = load_champion(tracking_of(run), staging_folder(run))
     numbers = rfm.select("profile_id", "purchases", "revenue")
     if champion is not None:
-        last = run.log.last_done("assign-segments")
-        as_of = (last.as_of if last else None) or run.started_at
         assigned = assign_segments(segment_features(rfm, as_of), champion.model, champion.names)
         numbers = numbers.join(assigned.select("profile_id", "segment"), "profile_id", "left")
     return {row["profile_id"]: row.asDict() for row in numbers.collect()}

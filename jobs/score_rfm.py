@@ -75,13 +75,18 @@ def profiles_of_activity(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
 
 
 def _score(run: Run, changes: Changes) -> dict[str, Any]:
-    spark, lake, segments = run.spark, run.lake, run.project.segments
+    spark, lake = run.spark, run.lake
     identities = read(spark, lake, IDENTITIES)
     if changes.keys is not None:
         identities = identities.join(F.broadcast(changes.keys), "profile_id", "left_semi")
+    return {"rfm": merge(spark, lake, RFM, rfm_of(run, identities), scope=changes.keys, scope_keys=RFM.keys)}
+
+
+def rfm_of(run: Run, identities: DataFrame) -> DataFrame:
+    """The rows of ``gold.rfm`` for the profiles of these identities, at the run's ``as_of``."""
+    segments = run.project.segments
     margins = _margins(run, identities) if segments.monetary == MARGIN else None
-    rows = score(read(spark, lake, ACTIVITY), identities, segments, run.as_of, margins)
-    return {"rfm": merge(spark, lake, RFM, rows, scope=changes.keys, scope_keys=RFM.keys)}
+    return score(read(run.spark, run.lake, ACTIVITY), identities, segments, run.as_of, margins)
 
 
 def _margins(run: Run, identities: DataFrame) -> DataFrame:
