@@ -66,10 +66,12 @@ def severed_of(links: pd.DataFrame) -> dict[tuple[str, str], str]:
     return {(row.identifier_id, row.other_identifier_id): row.severed for row in cut.itertuples()}
 
 
-def resolve(text: str, config: IdentityConfig | None = None, **rules: Any) -> tuple[Groups, dict[tuple[str, str], str]]:
-    """Profiles and severed links of a scenario."""
+def resolve(
+    text: str, config: IdentityConfig | None = None, days: Iterable[int] | None = None, **rules: Any
+) -> tuple[Groups, dict[tuple[str, str], str]]:
+    """Profiles and severed links of a scenario; with ``days``, an event is not a day later than the one before it."""
     config = config or config_of()
-    identities, links = solve_identities(links_of(events_of(text), config), ResolutionRules(config, **rules))
+    identities, links = solve_identities(links_of(events_of(text), config, days), ResolutionRules(config, **rules))
     return profiles_of(identities), severed_of(links)
 
 

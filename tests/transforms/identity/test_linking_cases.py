@@ -25,6 +25,7 @@ class Case:
     config: IdentityConfig = AS_DECLARED
     links: tuple[tuple[str, str], ...] = ()
     unlinks: tuple[tuple[str, str], ...] = ()
+    days: tuple[int, ...] | None = None
 
 
 ONE_EMAIL = config_of({"crm_id": 1, "email": 1})
@@ -233,6 +234,19 @@ CASES = [
         FIVE_IN_ALL,
     ),
     Case(
+        "the 51st identifier of a profile that may hold fifty is the oldest browser, and stays by itself",
+        "\n".join(f"crm_id: Tom, cookie_id: {number}" for number in range(50)),
+        f"crm_id:Tom {' '.join(f'cookie_id:{number}' for number in range(1, 50))} | cookie_id:0",
+        {("crm_id:Tom", "cookie_id:0"): "limit:total"},
+    ),
+    Case(
+        "a late old record changes nothing that is newer",
+        "crm_id: Tom, cookie_id: 111\ncrm_id: Summer, cookie_id: 111\ncrm_id: Tom, cookie_id: 111",
+        "crm_id:Tom | crm_id:Summer cookie_id:111",
+        {("crm_id:Tom", "cookie_id:111"): "limit:crm_id"},
+        days=(2, 5, 3),
+    ),
+    Case(
         "a hub is kept and links nobody",
         "email: a, device_id: till\nemail: b, device_id: till\nemail: c, device_id: till\nemail: c, cookie_id: 1",
         "email:a | email:b | email:c cookie_id:1 | device_id:till",
@@ -300,6 +314,6 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=[case.story for case in CASES])
 def test_who_is_who_when(case: Case) -> None:
-    profiles, severed = resolve(case.events, case.config, links=case.links, unlinks=case.unlinks)
+    profiles, severed = resolve(case.events, case.config, case.days, links=case.links, unlinks=case.unlinks)
     assert profiles == groups(case.profiles)
     assert severed == case.severed

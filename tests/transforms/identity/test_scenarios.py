@@ -47,6 +47,27 @@ def test_scenarios_are_solved_apart_by_the_rules_of_the_stage(spark: SparkSessio
     ]
 
 
+AS_WRITTEN = {
+    "two e-mails in different case are one": ("crm_id: 1, email: Ana@X.com\nemail: ANA@x.COM, cookie_id: 9", 1),
+    "blanks around a value are no part of it": ("crm_id: 1, email:  ana@x.com \nemail: ana@x.com, cookie_id: 9", 1),
+    "a placeholder e-mail joins nobody": ("crm_id: 1, email: null\ncrm_id: 2, email: NULL\ncookie_id: 9, email: null", 3),
+    "an identifier without a value is none": ("crm_id: 1, email:\ncookie_id: 9, email:", 2),
+    "an event of placeholders alone is nobody's": ("email: null\nemail: null, phone:", 0),
+    "a value of more than 1,024 characters is kept and joins nobody": (
+        f"crm_id: 1, email: {'x' * 1025}\ncrm_id: 2, email: {'x' * 1025}\ncookie_id: 9, email: {'x' * 1024}",
+        3,
+    ),
+    "a link to itself is no link": ("email: a@x, email: A@X", 1),
+}
+
+
+def test_who_is_who_as_it_was_written(spark: SparkSession) -> None:
+    config = config_of(email={"normalise": "email"}, blocked={"values": ["", "null"]})
+    found = outcomes(spark, "\n---\n".join(text for text, _ in AS_WRITTEN.values()), config)
+    profiles = {story: len(outcome.profiles) for story, outcome in zip(AS_WRITTEN, found, strict=True)}
+    assert profiles == {story: expected for story, (_, expected) in AS_WRITTEN.items()}
+
+
 def test_later_lines_are_later(spark: SparkSession) -> None:
     back = "crm_id: Tom, cookie_id: 1\ncrm_id: Summer, cookie_id: 1\ncrm_id: Tom, cookie_id: 1"
     (outcome,) = outcomes(spark, back)
