@@ -7,16 +7,19 @@ import importlib
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
-from benchmarks.harness import compare, report_text
+from benchmarks.harness import compare, machine, report_text, write_report
 from conf.errors import C360Error
 
 HERE = Path(__file__).parent
 ENTRIES = {
     "main-job": "the first `c360 run` over the sample, against reading every file and writing it once as Delta",
     "components": "who is connected over millions of links, against Splink on DuckDB, star contraction and scipy",
+    "segments-stability": "how many customers a new model gives another name although nothing about them has changed",
 }
-"""What each entry measures; its module has the same name, with an underscore, and a function ``comparison``."""
+"""What each entry measures; its module has the same name, with an underscore, and a function ``comparison``; or, where it is
+no race, ``measure`` and ``report_lines``."""
 
 
 def main() -> int:
@@ -26,13 +29,24 @@ def main() -> int:
     for name in [options.name] if options.name else ENTRIES:
         entry = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
         try:
-            comparison = entry.comparison(options.size, HERE / ".work")
-            report = compare(comparison, options.runs, HERE / ".work" / "runs" / name, HERE / "results")
+            text = _raced(entry, name, options) if hasattr(entry, "comparison") else _measured(entry, name, options)
         except C360Error as error:
             sys.stderr.write(f"{name}: {error}\n")
             return error.exit_code
-        sys.stdout.write(f"{report_text(report)}\n\nbenchmarks/results/{name}-{options.size}.json\n")
+        sys.stdout.write(f"{text}\n\nbenchmarks/results/{name}-{options.size}.json\n")
     return 0
+
+
+def _raced(entry: Any, name: str, options: argparse.Namespace) -> str:
+    comparison = entry.comparison(options.size, HERE / ".work")
+    return report_text(compare(comparison, options.runs, HERE / ".work" / "runs" / name, HERE / "results"))
+
+
+def _measured(entry: Any, name: str, options: argparse.Namespace) -> str:
+    found = entry.measure(options.size, HERE / ".work" / name)
+    report = {"name": name, "size": options.size, "machine": machine(), **found}
+    write_report(report, HERE / "results")
+    return str(entry.report_lines(report))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -80,9 +80,14 @@ def compare(comparison: Comparison, runs: int, scratch: Path, results: Path) -> 
                 raise ComparisonError(f"{contender.name} came to other {comparison.compared} than when it was checked.")
             measured[contender.name].append(measurement)
     report = _report(comparison, agreed, measured)
-    results.mkdir(parents=True, exist_ok=True)
-    (results / f"{comparison.name}-{comparison.size}.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, results)
     return report
+
+
+def write_report(report: dict[str, Any], results: Path) -> None:
+    """Keeps a report as the JSON file of its entry and size."""
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{report['name']}-{report['size']}.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
 def report_text(report: dict[str, Any]) -> str:
@@ -175,7 +180,7 @@ def _report(comparison: Comparison, agreed: Any, measured: dict[str, list[Measur
     return {
         "name": comparison.name,
         "size": comparison.size,
-        "machine": _machine(),
+        "machine": machine(),
         "work": {**work, "seconds_by_part": parts} if parts else work,
         "contenders": figures,
         "ratios": {f"{ours}/{peer}": round(figures[ours]["median_s"] / figures[peer]["median_s"], 2) for peer in peers},
@@ -195,7 +200,7 @@ def _median_parts(measurements: Sequence[Measurement]) -> dict[str, float]:
     return {part: round(statistics.median(rest[part] for rest in rests), 3) for part in rests[0]}
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What figures depend on, and nothing that names the machine."""
     info = Path("/proc/cpuinfo")
     models = (

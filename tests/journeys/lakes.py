@@ -31,7 +31,7 @@ from jobs.runtime.lake import Lake, exists, open_lake, table_name, version_of
 SALT = "a salt that all lakes of a test share"
 DELIVERY_FACTS = ("source_file",)
 """Where a row was delivered first depends on the order of deliveries; what it says does not."""
-OF_THE_MOMENT = ("segment_since",)
+OF_THE_MOMENT = ("segment_since", "segment_reason", "previous_segment", "segment_distance")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Spark in processes of its own on loopback: a Connect server, and a standalone cluster with a master and two workers.
+"""Servers in processes of their own on loopback: Spark Connect, a standalone cluster with two workers, and MLflow.
 
 Each is started by pyspark's own scripts, has a folder with its log, and ends with the ``with`` block that started it.
 """
@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import sysconfig
 import time
 import venv
@@ -109,6 +110,18 @@ def standalone_cluster(folder: Path, python: Path) -> Iterator[Cluster]:
             process = started.enter_context(_running(worker, environment, folder, work.name))
             _wait_for_text("Successfully registered with master", process, folder / f"{work.name}.log")
         yield cluster
+
+
+@contextmanager
+def tracking_server(folder: Path) -> Iterator[str]:
+    """An MLflow server with its own store, which takes and gives artifacts itself; yields its address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    where = ("--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", str(folder / "artifacts"))
+    command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1", *where]
+    with _running(command, {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}, folder, "mlflow") as process:
+        _wait_for_port(port, process, folder / "mlflow.log")
+        yield f"http://{LOOPBACK}:{port}"
 
 
 def free_port() -> int:

@@ -9,13 +9,19 @@ from pyspark.sql import functions as F
 
 from conf.errors import StageError
 from models.assign import assign_clusters, assign_segments
+from models.drift import fit_reference
 from models.features import segment_features
 from models.fit import Candidate, choose, fit_candidates
 from models.naming import name_segments
 from models.profiles import profile_clusters
+from models.scores import fit_scores, score_customers
 from tests.models.cohorts import AS_OF, cohort_rows, default_config, rfm_frame, rfm_row
 
 SMALL = {"k": [3, 4], "seed": 1, "starts": 2, "finalists": 1, "resamples": 1}
+EVERY_METHOD = {
+    "k": [5], "seed": 1, "starts": 1, "finalists": 2, "resamples": 1, "methods": ["kmeans", "bisecting", "mixture"],
+    "smallest_share": 0,
+}  # fmt: skip
 QUICK = {"k": [5], "seed": 1, "starts": 1, "resamples": 0}
 
 
@@ -66,6 +72,7 @@ def test_training_without_customers_says_so(spark: SparkSession) -> None:
     ("rows", "sizes"),
     [
         pytest.param([rfm_row("a", 3, 20, 4, 50)], [1], id="one customer"),
+        pytest.param([rfm_row("a", 3, 20, 4, 50), rfm_row("b", 90, 0, 1, 5)], [1, 1], id="fewer customers than clusters"),
         pytest.param([rfm_row(str(n), 3, 20, 4, 50) for n in range(9)], [9], id="all customers equal"),
         pytest.param(
             [rfm_row(f"{kind} {n}", 9 * kind, 20, 4, 50) for kind in range(3) for n in range(4)],
@@ -78,18 +85,46 @@ def test_training_without_customers_says_so(spark: SparkSession) -> None:
             id="one purchase each, and an outlier of a thousand million",
         ),
         pytest.param([rfm_row(str(n), n, n, 1 + n, -5 * n) for n in range(20)], None, id="negative totals count as nothing"),
+        pytest.param([rfm_row(str(n), -n, 0, 1, 5 + n) for n in range(20)], None, id="purchases after as_of"),
     ],
 )
 def test_a_strange_set_of_customers_is_segmented_all_the_same(
     spark: SparkSession, rows: list[dict[str, Any]], sizes: list[int] | None
 ) -> None:
-    config, features = default_config(clusters=QUICK), _features(spark, rows)
-    chosen = choose(fit_candidates(features, config))
+    config, features = default_config(clusters=EVERY_METHOD), _features(spark, rows)
+    candidates = fit_candidates(features, config)
+    chosen = choose(candidates)
     names = name_segments(profile_clusters(assign_clusters(features, chosen.model)), config)
     assigned = assign_segments(features, chosen.model, names).collect()
     assert len(assigned) == len(rows)
-    assert all(row["segment"] for row in assigned)
+    assert all(row["segment"] and row["distance"] >= 0 for row in assigned)
+    assert {row["cluster"] for row in assigned} == set(range(chosen.k))  # none is empty
     assert sizes is None or sorted(chosen.sizes) == sizes
+    assert sum(fit_reference(features, {"all": len(rows)}).shares["recency"]) == pytest.approx(1)
+    assert score_customers(features, fit_scores(features, 5), "1").where("rfm_cell is null").count() == 0
+
+
+def test_every_method_and_feature_set_is_tried_for_every_k(spark: SparkSession) -> None:
+    quantile = [{"name": name, "transform": "quantile", "levels": 4} for name in ("recency", "frequency", "monetary")]
+    sets = {"log": [{"name": "recency"}, {"name": "frequency"}], "quantile": quantile}
+    config = default_config(feature_sets=sets, clusters={**EVERY_METHOD, "k": [2, 3]})
+    candidates = fit_candidates(_features(spark, cohort_rows()), config)
+    shapes = [(one.feature_set, one.method, one.k) for one in candidates]
+    assert shapes == [(of, method, k) for of in sets for method in ("kmeans", "bisecting", "mixture") for k in (2, 3)]
+    finalists = [one for one in candidates if one.stability is not None]
+    by_silhouette = sorted(candidates, key=lambda one: one.silhouette or -1, reverse=True)
+    assert {one.label for one in finalists} == {one.label for one in by_silhouette[:2]}
+    assert all(-0.5 <= (one.stability or 0) <= 1 for one in finalists)
+    assert choose(candidates).score == max(one.score for one in finalists)
+
+
+def test_a_candidate_with_too_small_a_cluster_is_not_chosen_while_there_is_another(spark: SparkSession) -> None:
+    rows = [rfm_row(f"{kind} {n}", 40 * kind, 0, 1, 9) for kind, size in enumerate((50, 50, 1)) for n in range(size)]
+    config = default_config(clusters={**QUICK, "k": [2, 3], "smallest_share": 0.05}, features=[{"name": "recency"}])
+    candidates = fit_candidates(_features(spark, rows), config)
+    assert [one.refused for one in candidates] == [None, "its smallest cluster is 0.99% of the customers"]
+    assert choose(candidates).k == 2
+    assert choose([candidates[1]]).k == 3
 
 
 def test_customers_who_are_all_alike_get_the_neutral_name(spark: SparkSession) -> None:

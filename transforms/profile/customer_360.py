@@ -1,4 +1,4 @@
-"""The customer 360: one row per profile, joined from attributes, identities, activity, RFM and segment."""
+"""The customer 360: one row per profile, joined from attributes, identities, activity, RFM, scores and segment."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def build_customer_360(
     attributes: DataFrame,
     activity: DataFrame,
     rfm: DataFrame,
+    scores: DataFrame,
     assignments: DataFrame,
     identity: IdentityConfig,
     profile: ProfileConfig,
@@ -33,12 +34,16 @@ def build_customer_360(
         "profile_id",
         "segment",
         F.col("valid_from").alias("segment_since"),
+        F.col("reason").alias("segment_reason"),
+        "previous_segment",
+        F.col("distance").alias("segment_distance"),
         F.col("model_version").alias("segment_model_version"),
     )
     joined = (
         graph.join(attributes.drop("provenance"), "profile_id", "left")
         .join(done, "profile_id", "left")
         .join(rfm, "profile_id", "left")
+        .join(scores.drop("model_version"), "profile_id", "left")
         .join(segment, "profile_id", "left")
         .fillna(0, subset=list(_COUNTS))
     )

@@ -9,7 +9,7 @@ from pyspark.sql import Row, SparkSession
 from conf.identity import IdentityConfig
 from conf.profile import ProfileConfig
 from conf.tables.contract import Table
-from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.silver import ACTIVITY, IDENTITIES, profile_attributes_table
 from transforms.profile.customer_360 import build_customer_360
 
@@ -43,8 +43,10 @@ def customers(spark: SparkSession) -> dict[str, Row]:
     )
     attributes = frame(profile_attributes_table(PROFILE), {"profile_id": "ann", "city": "Bonn"})
     rfm = frame(RFM, {"profile_id": "ann", "purchases": 4, "frequency": 4})
-    assignments = frame(SEGMENT_ASSIGNMENTS, {"profile_id": "ann", "segment": "Loyal", "valid_from": TIME, "model_version": "3"})
-    built = build_customer_360(identities, attributes, activity, rfm, assignments, IDENTITY, PROFILE)
+    scores = frame(RFM_SCORES, {"profile_id": "ann", "rfm_cell": "5-4-2", "model_version": "3"})
+    moved = {"previous_segment": "New", "reason": "customer moved", "model_version": "3"}
+    assignments = frame(SEGMENT_ASSIGNMENTS, {"profile_id": "ann", "segment": "Loyal", "valid_from": TIME, **moved})
+    built = build_customer_360(identities, attributes, activity, rfm, scores, assignments, IDENTITY, PROFILE)
     assert built.columns == list(customer_360_table(PROFILE).column_names)
     return {row.profile_id: row for row in built.collect()}
 
@@ -68,7 +70,9 @@ def test_what_all_identifiers_did_is_added_up(customers: dict[str, Row]) -> None
 
 def test_attributes_rfm_and_segment_are_joined(customers: dict[str, Row]) -> None:
     ann = customers["ann"]
-    assert (ann.city, ann.purchases, ann.segment, ann.segment_model_version) == ("Bonn", 4, "Loyal", "3")
+    assert (ann.city, ann.purchases, ann.rfm_cell) == ("Bonn", 4, "5-4-2")
+    told = (ann.segment, ann.previous_segment, ann.segment_reason, ann.segment_model_version)
+    assert told == ("Loyal", "New", "customer moved", "3")
 
 
 def test_who_did_nothing_has_counts_of_zero_and_who_never_bought_has_no_purchases(customers: dict[str, Row]) -> None:
