@@ -30,6 +30,7 @@ COMMAND_MODULES = (
     "jobs.decide_identities",
     "jobs.simulate_identities",
     "jobs.look_up_profile",
+    "jobs.match_records",
 )
 """Modules of commands that are no stage; each adds its own with ``add_commands(commands, common)``."""
 
