@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from conf.matching import MATCH_NAMESPACE, MatchingConfig
 from conf.model import Declared
 
 MAX_VALUE_LENGTH = 1024
@@ -104,6 +105,7 @@ class IdentityConfig(Declared):
     namespaces: tuple[Namespace, ...]
     max_identifiers_per_profile: int = Field(default=50, ge=1)
     blocked: Blocked = Blocked()
+    matching: MatchingConfig | None = None
 
     @field_validator("namespaces")
     @classmethod
@@ -122,6 +124,15 @@ class IdentityConfig(Declared):
         if unknown:
             raise ValueError(
                 f"`blocked.namespaces` names {', '.join(unknown)}; expected one of {', '.join(self.namespace_names)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _matches_are_the_weakest(self) -> IdentityConfig:
+        if self.matching is not None and self.namespace_names[-1] != MATCH_NAMESPACE:
+            raise ValueError(
+                f"`matching` needs the namespace {MATCH_NAMESPACE} as the last of `namespaces`: a match is trusted less than "
+                f"anything that was seen; found {self.namespace_names[-1]}"
             )
         return self
 

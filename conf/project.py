@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from conf.errors import ConfigurationError
 from conf.identity import IdentityConfig
+from conf.matching import MATCH_NAMESPACE
 from conf.predictions import PredictionsConfig
 from conf.profile import ProfileConfig
 from conf.reading import raise_problems, read_model
@@ -72,6 +73,7 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
         predictions = read_model(conf_dir / "predictions.yml", PredictionsConfig, "predictions.yml", problems)
     if identity is not None:
         problems.extend(_unknown_namespaces(sources, identity))
+        problems.extend(_matching_problems(sources, identity))
     if profile is not None:
         problems.extend(_unknown_attributes(sources, profile))
     if segments is not None:
@@ -123,6 +125,23 @@ def _unknown_namespaces(sources: tuple[Source, ...], identity: IdentityConfig) -
         for identifier in source.identifiers
         if identifier.namespace not in known
     ]
+
+
+def _matching_problems(sources: tuple[Source, ...], identity: IdentityConfig) -> list[str]:
+    if identity.matching is None:
+        return []
+    mapped = {name for source in sources if source.kind == "records" for name in source.attribute_names}
+    problems = [
+        f"identity.yml: `matching`: no source of kind records maps {name!r}"
+        for name in identity.matching.attributes
+        if name not in mapped
+    ]
+    problems += [
+        f"sources/{source.source}.yml: `identifiers`: the namespace {MATCH_NAMESPACE!r} is kept for `matching` in identity.yml"
+        for source in sources
+        if any(identifier.namespace == MATCH_NAMESPACE for identifier in source.identifiers)
+    ]
+    return problems
 
 
 def _unknown_attributes(sources: tuple[Source, ...], profile: ProfileConfig) -> list[str]:

@@ -31,6 +31,7 @@ COMMAND_MODULES = (
     "jobs.simulate_identities",
     "jobs.look_up_profile",
     "jobs.promote_segments",
+    "jobs.match_records",
 )
 """Modules of commands that are no stage; each adds its own with ``add_commands(commands, common)``."""
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from conf.project import Project, fingerprint
-from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, IDENTITY_RULES, RECORDS
-from jobs.runtime.lake import ensure_table, merge, read, read_rows, scratch, union
+from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, IDENTITY_RULES, RECORD_MATCHES, RECORDS
+from jobs.runtime.lake import ensure_table, exists, merge, read, read_rows, scratch, union
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.identity.changes import identity_changes
 from transforms.identity.links import link_identifiers, sightings
+from transforms.identity.matching import match_sightings
 from transforms.identity.normalise import BLOCKED
 from transforms.identity.resolve import identities_of, links_of, solve
 from transforms.identity.rules import ResolutionRules, standing_decisions
@@ -31,7 +32,7 @@ def resolve_stage(project: Project) -> Stage:
     """Its keys are the identifiers that changed rows carry or carried, and those that a person decided about."""
     return Stage(
         name="resolve-identities",
-        reads=(EVENTS.name, RECORDS.name, IDENTITY_RULES.name),
+        reads=(EVENTS.name, RECORDS.name, IDENTITY_RULES.name, *([RECORD_MATCHES.name] if project.identity.matching else [])),
         writes=(IDENTITY_LINKS.name, IDENTITIES.name, IDENTITY_CHANGES.name),
         fingerprint=lambda p: fingerprint(p.identity),
         keys=lambda run, feeds: _changed_identifiers(feeds),
@@ -47,6 +48,8 @@ def _changed_identifiers(feeds: dict[str, DataFrame]) -> DataFrame:
     about = dict.fromkeys(feeds, F.transform(usable, lambda identifier: identifier["identifier_id"]))
     if IDENTITY_RULES.name in feeds:
         about[IDENTITY_RULES.name] = F.array("identifier_id", "other_identifier_id")
+    if RECORD_MATCHES.name in feeds:
+        about[RECORD_MATCHES.name] = F.array("identifier_id", "other_identifier_id", "match_id")
     return union([feeds[name].select(F.explode(ids).alias("identifier_id")) for name, ids in about.items()]).distinct()
 
 
@@ -67,7 +70,7 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
         ensure_table(spark, lake, table)
     rules = rules_of(run)
     before, scope = read(spark, lake, IDENTITIES), None
-    links = link_identifiers(sightings(_rows_about(run, changes.keys)))
+    links = link_identifiers(_sightings_of(run, changes.keys))
     if changes.keys is not None:
         known = scratch(spark, lake, "links", _links_now(run, changes.keys, links))
         links, listed = known.where(F.col("blocked").isNull()), known.where(F.col("blocked").isNotNull())
@@ -98,6 +101,17 @@ def _day_of(run: Run) -> datetime:
 
 def _start_of_day(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _sightings_of(run: Run, keys: DataFrame | None) -> DataFrame:
+    """What records, events and, where they are declared, matches show: all of it, or what is about a key."""
+    seen = sightings(_rows_about(run, keys))
+    if run.project.identity.matching is None or not exists(run.session_if_needed(), run.lake, RECORD_MATCHES.name):
+        return seen
+    matched = match_sightings(read(run.spark, run.lake, RECORD_MATCHES))
+    if keys is not None:
+        matched = matched.join(F.broadcast(keys), "identifier_id", "left_semi")
+    return seen.unionByName(matched)
 
 
 def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:

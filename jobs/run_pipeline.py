@@ -12,6 +12,7 @@ from conf.settings import parse_as_of
 from jobs.assign_segments import assign_segments
 from jobs.build_profiles import build_profiles
 from jobs.ingest_sources import ingest_sources
+from jobs.match_records import match_records
 from jobs.predict_purchases import predict_purchases
 from jobs.publish_customer_360 import publish_customer_360
 from jobs.resolve_identities import resolve_identities
@@ -19,6 +20,7 @@ from jobs.runtime.lake import clear_scratch
 from jobs.runtime.stage import Outcome, Run
 from jobs.score_rfm import score_rfm
 from jobs.train_segments import tracking_of, train_segments
+from models.record_matching import check_installed
 from models.registry import champion_version, prepare_tracking
 from models.tracking import Tracking
 
@@ -26,6 +28,7 @@ Job = Callable[[Run], list[Outcome]]
 
 STAGES: dict[str, Job] = {
     "ingest-sources": ingest_sources,
+    "match-records": match_records,
     "resolve-identities": resolve_identities,
     "build-profiles": build_profiles,
     "score-rfm": score_rfm,
@@ -40,6 +43,7 @@ def run_pipeline(run: Run, report: Callable[[str], None] = lambda stage: None) -
     """Runs all stages; ``report`` hears the name of each as it starts."""
     outcomes: list[Outcome] = []
     tracking = tracking_of(run)  # where that is not declared it is said now, before anything is written
+    check_installed(run.project.identity.matching)
     for name in STAGES:
         report(name)
         outcomes += run_job(run, name)

@@ -15,6 +15,7 @@ from conf.tables.silver import (
     IDENTITY_LINKS,
     IDENTITY_RULES,
     QUARANTINE,
+    RECORD_MATCHES,
     RECORDS,
     profile_attributes_table,
 )
@@ -79,6 +80,7 @@ def _table_names(run: Run) -> list[str]:
     return [
         *(f"bronze.{s.source}" for s in run.project.sources),
         *silver,
+        *([RECORD_MATCHES.name] if run.project.identity.matching else []),
         profile_attributes_table(profile).name,
         *gold,
     ]

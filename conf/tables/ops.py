@@ -47,6 +47,24 @@ FILES = Table(
     properties=_NO_FEATURES,
 )
 
+MATCH_MODELS = Table(
+    name="ops.match_models",
+    comment="One row per trained matching model; of one declaration the latest serves",
+    columns=(
+        Column("model", STRING, "Hash of the settings", "none", False),
+        Column("declared", STRING, "Hash of the declaration that it was trained by", "none", False),
+        Column("settings", STRING, "JSON: Splink's settings with all that was learnt; no value of a record", "none", False),
+        Column("records", LONG, "People whose records it was trained on", "none"),
+        Column("untrained", T.ArrayType(STRING), "Degrees of agreement that no pair showed, so Splink's defaults stand", "none"),
+        Column("trained_at", TIME, "Start of the run that trained it (UTC)", "none", False),
+        Column("run_id", STRING, "Run that trained it", "none", False),
+    ),
+    keys=("model", "declared", "trained_at"),
+    change_feed=False,
+    history=True,
+    properties=_NO_FEATURES,
+)
+
 LAKE = Table(
     name="ops.lake",
     comment="One row: the lake's format version and what is the lake's own",

@@ -20,6 +20,7 @@ IDENTIFIER = T.StructType(
 )
 IDENTIFIERS = T.ArrayType(IDENTIFIER)
 ATTRIBUTES = T.MapType(STRING, STRING)
+EVIDENCE = T.ArrayType(T.StructType([T.StructField("attribute", STRING), T.StructField("weight", T.DoubleType())]))
 
 _ORIGIN = (
     Column("source", STRING, "Source that delivered it", "none", False),
@@ -89,6 +90,29 @@ QUARANTINE = Table(
         Column("reasons", T.ArrayType(STRING), "Names of all checks it failed", "none"),
     ),
     keys=("source", "row_hash", "row_ordinal"),
+)
+
+RECORD_MATCHES = Table(
+    name="silver.record_matches",
+    comment="One row per match: two identifiers whose records tell of one person by the declared matching, with the score",
+    columns=(
+        Column("identifier_id", STRING, "Primary identifier of the one's records: the smaller id of the two", "indirect", False),
+        Column("other_identifier_id", STRING, "Primary identifier of the other's records", "indirect", False),
+        Column("match_id", STRING, "The match as an identifier, which is linked to both (namespace match)", "indirect", False),
+        Column("namespace", STRING, "Namespace of identifier_id", "none"),
+        Column("value", STRING, "Normalised value of identifier_id", "direct"),
+        Column("other_namespace", STRING, "Namespace of other_identifier_id", "none"),
+        Column("other_value", STRING, "Normalised value of other_identifier_id", "direct"),
+        Column("seen_at", TIME, "Latest record of identifier_id (UTC)", "indirect"),
+        Column("other_seen_at", TIME, "Latest record of other_identifier_id (UTC)", "indirect"),
+        Column("score", T.DoubleType(), "Probability that both are one person, by the model", "indirect"),
+        Column(
+            "evidence", EVIDENCE, "Per compared attribute its weight: positive speaks for a match, negative against", "indirect"
+        ),
+        Column("model", STRING, "Model that gave the score: see ops.match_models", "none"),
+    ),
+    keys=("identifier_id", "other_identifier_id"),
+    cluster_by=("identifier_id",),
 )
 
 IDENTITY_LINKS = Table(
