@@ -97,7 +97,7 @@ def test_what_is_not_linked_says_why(
     ("arguments", "message"),
     [
         (("explain", TOM, "crm_id: 1"), "are the same identifier"),
-        (("explain", TOM, "fax:1"), "'fax' is no identifier: expected NAMESPACE:VALUE, with a namespace among crm_id, email"),
+        (("explain", TOM, "fax:1"), "'fax' is no namespace: expected NAMESPACE:VALUE, with a namespace among crm_id, email"),
         (("link", TOM, "email:null", *WHY), "a placeholder never links"),
         (("revoke", TOM, GUEST, *WHY), "nothing is decided that could be taken back"),
     ],
