@@ -32,6 +32,7 @@ COMMAND_MODULES = (
     "jobs.look_up_profile",
     "jobs.promote_segments",
     "jobs.match_records",
+    "jobs.report_segments",
 )
 """Modules of commands that are no stage; each adds its own with ``add_commands(commands, common)``."""
 
