@@ -123,7 +123,7 @@ def _movements(results: SegmentResults) -> str:
     for number, (row, total) in enumerate(zip(table.rows, totals, strict=True)):
         cells = [_cell(value, total, is_same=place == number) for place, value in enumerate(row[1:])]
         body.append(f'<tr><td class="word">{escape(row[0])}</td>{"".join(cells)}</tr>')
-    told = "From the segments in the lines to those in the columns. The darker, the larger the share of the line."
+    told = "From the segments in the lines to those in the columns. The stronger the colour, the larger the share of the line."
     return _section("Where they went", told, _table(table.header, body, kind="even"))
 
 

@@ -132,7 +132,7 @@ def _last_known(run: Run, last_change: datetime) -> datetime:
 def _period(first: datetime, last: datetime, before: datetime | None, after: datetime | None) -> tuple[datetime, datetime]:
     """Both dates, each the one that is asked for or else the latest and some weeks earlier."""
     after = after or last
-    asked, before = before, before or max(after - timedelta(days=DEFAULT_DAYS), first)
+    asked, before = before, before or max(_end_of_day(after - timedelta(days=DEFAULT_DAYS)), first)
     for at in (before, after):
         if at < first:
             raise BadInputError(
@@ -142,6 +142,10 @@ def _period(first: datetime, last: datetime, before: datetime | None, after: dat
     if asked is not None and before >= after:
         raise BadInputError(f"--from {before:%Y-%m-%d} is not before --to {after:%Y-%m-%d}: expected an earlier day.")
     return before, after
+
+
+def _end_of_day(at: datetime) -> datetime:
+    return at.replace(hour=23, minute=59, second=59, microsecond=0)
 
 
 def _segments(
