@@ -17,6 +17,8 @@ ENTRIES = {
     "main-job": "the first `c360 run` over the sample, against reading every file and writing it once as Delta",
     "components": "who is connected over millions of links, against Splink on DuckDB, star contraction and scipy",
     "segments-stability": "how many customers a new model gives another name although nothing about them has changed",
+    "rfm-speed": "recency, frequency and monetary value from order lines, against a plain group-by, DuckDB and Polars",
+    "rfm-day": "one more day of order lines, against a bare MERGE of the same rows, and DuckDB doing everything again",
 }
 """What each entry measures; its module has the same name, with an underscore, and a function ``comparison``; or, where it is
 no race, ``measure`` and ``report_lines``."""

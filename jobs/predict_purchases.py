@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from conf.predictions import PredictionsConfig
-from conf.project import fingerprint
+from conf.project import Project, fingerprint
 from conf.tables.gold import PURCHASE_PREDICTIONS, RFM
 from conf.tables.ops import MODEL_PARAMETERS
 from conf.tables.silver import ACTIVITY, IDENTITIES
 from jobs.runtime.lake import append_rows, fetch, merge, read, read_rows, to_json, version_of
 from jobs.runtime.run_log import StageRecord, write_record
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
+from jobs.score_rfm import profiles_of_activity
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -52,17 +53,21 @@ def predict_purchases(run: Run) -> list[Outcome]:
             fitted.append(_fit_and_record(run, config, "asked for" if run.train else "no parameters"))
             held = held_parameters(run)
     assert held is not None
-    return [*fitted, run_stage(run, predictions_stage(held))]
+    return [*fitted, run_stage(run, predictions_stage(run.project, held))]
 
 
-def predictions_stage(parameters: Parameters) -> Stage:
-    """Its keys are profiles; on a new day, or with new parameters, all of them."""
+def predictions_stage(project: Project, parameters: Parameters) -> Stage:
+    """Its keys are profiles; on a new day, or with new parameters, all of them.
+
+    Habits are of all purchases. ``gold.rfm`` has them, unless a window is declared: then they are read from activity.
+    """
+    in_rfm = _is_in_rfm(project)
     return Stage(
         name=STAGE,
-        reads=(RFM.name,),
+        reads=(RFM.name,) if in_rfm else (ACTIVITY.name, IDENTITIES.name),
         writes=(PURCHASE_PREDICTIONS.name,),
-        fingerprint=lambda project: fingerprint("predictions 1"),  # all that decides is in the parameters
-        keys=lambda run, feeds: feeds[RFM.name].select("profile_id").distinct(),
+        fingerprint=lambda project: fingerprint("predictions 1", "rfm" if in_rfm else "activity"),
+        keys=(lambda run, feeds: feeds[RFM.name].select("profile_id").distinct()) if in_rfm else profiles_of_activity,
         body=partial(_predict, parameters),
         uses_as_of=True,
         extra_inputs=lambda run: {"parameters": parameters.version},
@@ -76,17 +81,31 @@ def held_parameters(run: Run) -> Parameters | None:
     return None if latest is None else Parameters(latest["version"], json.loads(latest["parameters"]))
 
 
+def _is_in_rfm(project: Project) -> bool:
+    return project.segments.window_days is None
+
+
+def _summary(run: Run, keys: DataFrame | None = None) -> DataFrame:
+    """What is known of every customer, or of those with these keys, at ``as_of``."""
+    from models.next_purchase import purchase_summary, summary_until
+
+    assert run.as_of is not None
+    if not _is_in_rfm(run.project):
+        return summary_until(_purchase_days(run, keys), run.as_of.date())
+    rfm = read(run.spark, run.lake, RFM)
+    if keys is not None:
+        rfm = rfm.join(F.broadcast(keys), "profile_id", "left_semi")
+    return purchase_summary(rfm, run.as_of)
+
+
 def _predict(parameters: Parameters, run: Run, changes: Changes) -> dict[str, Any]:
-    from models.next_purchase import NextPurchase, purchase_summary
+    from models.next_purchase import NextPurchase
     from models.next_purchase import predict_purchases as predict
 
     assert run.as_of is not None
     spark, lake = run.spark, run.lake
-    rfm = read(spark, lake, RFM)
-    if changes.keys is not None:
-        rfm = rfm.join(F.broadcast(changes.keys), "profile_id", "left_semi")
     model = NextPurchase.from_dict(parameters.values)
-    rows = predict(purchase_summary(rfm, run.as_of), model, parameters.version, run.as_of)
+    rows = predict(_summary(run, changes.keys), model, parameters.version, run.as_of)
     told = [c.name for c in PURCHASE_PREDICTIONS.columns if c.name not in ("profile_id", "holds_since")]
     says_otherwise = "NOT (" + " AND ".join(f"s.`{name}` <=> t.`{name}`" for name in told) + ")"
     merged = merge(
@@ -130,21 +149,30 @@ def _fit_and_record(run: Run, config: PredictionsConfig, why: str) -> Outcome:
         "run_id": run.run_id,
     }
     append_rows(run.spark, run.lake, MODEL_PARAMETERS, [row])
-    counts = {"version": version, "parameters": model.to_dict(), **facts}
+    counts = {"version": version, "parameters": model.to_dict(), **facts, "notes": _notes(facts)}
     seconds = time.monotonic() - clock
     record = StageRecord(run.run_id, FIT, "done", why, run.as_of, fingerprint(config), inputs, {}, counts, started, seconds)
     write_record(run.spark, run.lake, record)
     return Outcome(FIT, True, why, seconds, counts)
 
 
+def _notes(facts: dict[str, Any]) -> list[str]:
+    """What a person should know of a fit."""
+    notes = [f"Expected purchases are fitted on {facts['customers']:,} customers."]
+    held_out = facts["holdout"]
+    if held_out is None:
+        return [*notes, "The history is too short to hold days out and see how well that does."]
+    off = f"{held_out['error']:.2f} a customer (everybody going on at their rate: {held_out['naive_error']:.2f})"
+    came = f"{held_out['came']:,} purchase days came and {held_out['expected']:,.0f} were expected"
+    return [*notes, f"In the last 90 days, held out, {came}; the mean error is {off}."]
+
+
 def _fit(run: Run, config: PredictionsConfig) -> tuple[NextPurchase, dict[str, Any]]:
     """The fitted parameters, and what there is to know of the fit: customers, independence, and the error on a holdout."""
-    from models.next_purchase import baskets, fit_next_purchase, frequency_and_spend, habits, purchase_summary, share_of
+    from models.next_purchase import baskets, fit_next_purchase, frequency_and_spend, habits, share_of
 
-    assert run.as_of is not None
-    rfm = read(run.spark, run.lake, RFM)
-    share = config.most_customers / max(rfm.count(), 1)
-    summary = share_of(purchase_summary(rfm, run.as_of), share)
+    share = config.most_customers / max(read(run.spark, run.lake, RFM).count(), 1)
+    summary = share_of(_summary(run), share)
     of_visits, of_money = habits(summary).toArrow().to_pandas(), baskets(summary).toArrow().to_pandas()
     facts = {
         "customers": int(of_visits["customers"].sum()),
@@ -166,9 +194,11 @@ def _holdout(run: Run, config: PredictionsConfig, share: float) -> dict[str, Any
     return judge_by_holdout(found) if came_back >= config.least_customers else None
 
 
-def _purchase_days(run: Run) -> DataFrame:
+def _purchase_days(run: Run, keys: DataFrame | None = None) -> DataFrame:
     """One row per profile and day with a purchase, by today's identities: profile_id, activity_on, revenue."""
     identities = read(run.spark, run.lake, IDENTITIES).select("identifier_id", "profile_id")
+    if keys is not None:
+        identities = identities.join(F.broadcast(keys), "profile_id", "left_semi")
     bought = read(run.spark, run.lake, ACTIVITY).where("purchases > 0").join(identities, "identifier_id", "inner")
     return bought.groupBy("profile_id", "activity_on").agg(F.sum("revenue").alias("revenue"))
 

@@ -18,7 +18,7 @@ from conf.tables.contract import Table
 from conf.tables.gold import PURCHASE_PREDICTIONS, RFM
 from conf.tables.ops import MODEL_PARAMETERS
 from conf.tables.silver import ACTIVITY, IDENTITIES
-from jobs.predict_purchases import predict_purchases
+from jobs.predict_purchases import _summary, predict_purchases
 from jobs.runtime.lake import Lake, fetch, merge, open_lake, read_rows, version_of
 from jobs.runtime.run_log import read_run_log
 from jobs.runtime.stage import Outcome, Run
@@ -108,7 +108,16 @@ def house(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Hous
 
 
 @pytest.fixture(scope="module")
-def story(house: House) -> dict[str, Any]:
+def known(house: House) -> list[list[Any]]:
+    """What is known of everybody on day 200: without a window from RFM, with one from activity."""
+    project = load_project()
+    windowed = replace(project, segments=project.segments.model_copy(update={"window": "30d"}))
+    runs = [run_of(house.lake, one, lambda: house.spark, as_of=_evening(200)) for one in (project, windowed)]
+    return [sorted(tuple(row) for row in _summary(run).collect()) for run in runs]
+
+
+@pytest.fixture(scope="module")
+def story(house: House, known: list[list[Any]]) -> dict[str, Any]:
     """What the runs said and the table held, day by day."""
     told: dict[str, Any] = {
         "too few": house.run(200, needed=5000),
@@ -150,6 +159,8 @@ def test_a_fit_is_kept_with_what_it_stood_on_and_how_it_did_on_days_it_had_not_s
     assert counts["customers"] == 160
     assert 0 < counts["holdout"]["error"] < counts["holdout"]["naive_error"]
     assert counts["holdout"]["came"] > 100
+    assert counts["notes"][0] == "Expected purchases are fitted on 160 customers."
+    assert f"{counts['holdout']['came']:,} purchase days came" in counts["notes"][1]
 
 
 def test_without_anything_new_or_for_an_earlier_day_no_session_is_made(story: dict[str, Any]) -> None:
@@ -189,6 +200,12 @@ def test_parameters_fitted_anew_serve_everybody(story: dict[str, Any]) -> None:
     fit, predicted = story["anew"]
     assert (fit.why, predicted.why) == ("asked for", "parameters changed")
     assert {row["model_version"] for row in story["after anew"].values()} == {"2"}
+
+
+def test_a_declared_window_does_not_shorten_habits(known: list[list[Any]]) -> None:
+    from_rfm, from_activity = known
+    assert len(from_rfm) == 160
+    assert from_activity == from_rfm
 
 
 def test_a_project_that_declares_no_predictions_makes_none(house: House) -> None:

@@ -42,20 +42,30 @@ for method in ("kmeans", "bisecting", "mixture"):
     trained = assign_segments(features, chosen.model, segmentation.names).orderBy("profile_id").collect()
     served = assign_segments(features, champion.model, champion.names).orderBy("profile_id").collect()
     print(method, len(served), "same", served == trained)
+from models.bg_nbd import BgNbd
+from models.gamma_gamma import GammaGamma
+from models.next_purchase import NextPurchase, predict_purchases, purchase_summary
+model = NextPurchase(BgNbd(0.243, 4.414, 0.793, 2.426), GammaGamma(6.25, 3.74, 15.44))
+summary = purchase_summary(rfm_frame(spark, cohort_rows()), AS_OF)
+told = predict_purchases(summary, model, "1", AS_OF).join(summary, "profile_id").toArrow().to_pandas()
+days = [told[name].to_numpy(float) / per for name, per in (("repeats", 1), ("recency", 7), ("age", 7))]
+off = abs(told["expected_purchases_90d"].to_numpy(float) - model.purchases.expected_purchases(90 / 7, *days))
+print("predicted", len(told), off.max() < 0.00051)
 print("session", type(spark).__module__)
 """
 
 
 @pytest.mark.cluster
-def test_serving_gives_the_training_labels_on_connect(tmp_path: Path) -> None:
+def test_serving_gives_the_training_labels_and_the_predictions_of_the_models_on_connect(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "SPARK_REMOTE"}
     environment |= {"PYSPARK_PYTHON": sys.executable, "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
     command = [sys.executable, "-c", TRAIN_AND_SERVE, str(tmp_path)]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-4:] == [
+    assert done.stdout.splitlines()[-5:] == [
         "kmeans 600 same True",
         "bisecting 600 same True",
         "mixture 600 same True",
+        "predicted 600 True",
         "session pyspark.sql.connect.session",
     ]
