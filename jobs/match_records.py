@@ -16,7 +16,7 @@ from conf.errors import ConfigurationError
 from conf.project import Project, fingerprint
 from conf.tables.ops import MATCH_MODELS
 from conf.tables.silver import RECORD_MATCHES, RECORDS
-from jobs.runtime.command import Commands, new_run, print_json
+from jobs.runtime.command import Commands, print_json, project_of, waiting_option, writing_run
 from jobs.runtime.lake import append_rows, exists, merge, read, read_rows, scratch
 from jobs.runtime.run_log import salt_of
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
@@ -36,6 +36,7 @@ def add_commands(commands: Commands, common: argparse.ArgumentParser) -> None:
     """``c360 match-records``."""
     matching = commands.add_parser(STAGE, parents=[common], help="match records without a shared identifier, where declared")
     matching.add_argument("--full-refresh", action="store_true", help="look at every pair, not only at changed records")
+    waiting_option(matching)
     matching.set_defaults(command=_match_alone)
 
 
@@ -43,10 +44,10 @@ def _match_alone(options: argparse.Namespace) -> int:
     from jobs.run_pipeline import run_alone
     from jobs.run_report import stage_table
 
-    run = new_run(options)
-    if run.project.identity.matching is None:
+    if project_of(options).identity.matching is None:
         raise ConfigurationError(["identity.yml: there is no `matching`, so there is nothing to match by"])
-    outcomes = run_alone(run, STAGE)
+    with writing_run(options, STAGE) as run:
+        outcomes = run_alone(run, STAGE)
     if options.json:
         print_json({"run_id": run.run_id, "stages": [asdict(outcome) for outcome in outcomes]})
     else:
@@ -87,8 +88,9 @@ def _match(run: Run, changes: Changes) -> dict[str, Any]:
     keys = changes.keys if last is not None and last.counts.get("model") == model.name else None
     compared = people if keys is None else sharing_a_block(people, keys, matching)
     given = _in_memory(compared, matching)
-    scored = spark.createDataFrame(score_pairs(given, model, matching), _SCORED)
-    rows = matches_of(scored, people, salt_of(spark, lake), model.name, config)
+    scored = score_pairs(given, model, matching)
+    pairs = spark.createDataFrame(scored if scored.num_rows else [], _SCORED)
+    rows = matches_of(pairs, people, salt_of(spark, lake), model.name, config)
     scope = None if keys is None else about(read(spark, lake, RECORD_MATCHES), keys).select(*RECORD_MATCHES.keys)
     written = merge(spark, lake, RECORD_MATCHES, rows, scope=scope, scope_keys=RECORD_MATCHES.keys)
     return {"model": model.name, "compared": given.num_rows, "matches": written}

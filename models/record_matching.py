@@ -120,6 +120,8 @@ def score_pairs(people: pa.Table, model: MatchModel, matching: MatchingConfig) -
     Where ``people`` has the column ``changed``, only pairs are compared in which one of the two has. Raises StageError where
     these are more than ``max_pairs``.
     """
+    if len(people) < 2:
+        return _no_pairs()
     with _database() as con:
         con.register("people", people)
         _refuse_too_many(con, matching, CHANGED in people.column_names)
@@ -128,6 +130,14 @@ def score_pairs(people: pa.Table, model: MatchModel, matching: MatchingConfig) -
         settings.update(retain_intermediate_calculation_columns=True, retain_matching_columns=False)
         scored = _linker(con, people, settings).inference.predict(warning_mode="never")
         return _matches(con, scored.physical_name, matching)
+
+
+def _no_pairs() -> pa.Table:
+    import pyarrow as pa
+
+    evidence = pa.list_(pa.struct([("attribute", pa.string()), ("weight", pa.float64())]))
+    columns = [(ID, pa.string()), (f"other_{ID}", pa.string()), ("score", pa.float64()), ("evidence", evidence)]
+    return pa.schema(columns).empty_table()
 
 
 def _matches(con: duckdb.DuckDBPyConnection, scored: str, matching: MatchingConfig) -> pa.Table:

@@ -111,6 +111,12 @@ def test_scoring_the_pairs_of_changed_people_gives_what_scoring_all_gives(model:
     assert some == [pair for pair in every if changed & {pair["identifier_id"], pair["other_identifier_id"]}]
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_nobody_is_matched_with_nobody(model: MatchModel, number: int) -> None:
+    columns = score_pairs(table(PEOPLE), model, CONFIG).schema
+    assert score_pairs(table(PEOPLE[:number]), model, CONFIG) == columns.empty_table()
+
+
 def test_training_waits_for_enough_people() -> None:
     assert train_model(table(PEOPLE[:150]), CONFIG) == "150 of the 200 people that training waits for"
 
