@@ -19,20 +19,43 @@ Identifiers are numbered in the order of their ids, so that nothing depends on t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from transforms.identity.cutting import Clusters, Limits, order_of_trust
-from transforms.identity.graph import NO_TIME, Codes, Graph, Mask, number_links
+from transforms.identity.graph import NO_TIME, Graph, Mask, as_batch, number_links
+from transforms.identity.ids import Codes, unpack
 from transforms.identity.rules import EXPIRED, FOLLOWED, HUB, SETTLED, UNLINKED, ResolutionRules
 
 IDENTITY_COLUMNS = (
     "identifier_id", "namespace", "value", "component_id", "profile_id", "reason", "first_seen", "last_seen", "times",
 )  # fmt: skip
 
+REASONS = ("hub", "anchor", "linked", "severed", "alone")
+"""Why an identifier is where it is; a solution has their numbers."""
+
 _LAST = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What was found: of each vertex, and in ``fate`` of each link, by number (:mod:`transforms.identity.rules`).
+
+    ``component`` and ``anchor`` are vertices. Times are microseconds, ``NO_TIME`` where there is none.
+    """
+
+    fate: Codes
+    component: Codes
+    anchor: Codes
+    reason: NDArray[np.int8]
+    first_seen: Codes
+    last_seen: Codes
+    times: Codes
 
 
 def solve_identities(links: pd.DataFrame, rules: ResolutionRules) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -48,19 +71,43 @@ def solve_identities(links: pd.DataFrame, rules: ResolutionRules) -> tuple[pd.Da
     """
     if links.empty:
         return _no_identities(), links.drop(columns="settled", errors="ignore").assign(severed=None)
-    graph = number_links(links, rules.config.ranks)
-    hubs, fate = _judge_links(graph, links, rules)
+    graph = number_links([as_batch(links)], rules.config.ranks)
+    settled = links["settled"].notna().to_numpy(bool) if "settled" in links.columns else None
+    solution = solve_graph(graph, rules, settled)
+    identities = pd.DataFrame(
+        {
+            "identifier_id": _texts(graph, np.arange(graph.size)),
+            "namespace": _shown(graph, links["namespace"], links["other_namespace"]),
+            "value": _shown(graph, links["value"], links["other_value"]),
+            "component_id": _texts(graph, solution.component),
+            "profile_id": _texts(graph, solution.anchor),
+            "reason": np.array(REASONS, object)[solution.reason],
+            "first_seen": _times(solution.first_seen),
+            "last_seen": _times(solution.last_seen),
+            "times": solution.times,
+        }
+    )
+    return identities, _with_severed(links, solution.fate, rules)
+
+
+def solve_graph(graph: Graph, rules: ResolutionRules, settled: Mask | None = None) -> Solution:
+    """The rule, over numbers alone. ``settled`` is true for each link that leads out of the part that is asked for."""
+    hubs, fate = _judge_links(graph, rules, settled)
     decided = graph.vertices(rules.decided_links)
     component = _components(graph, fate, decided)
     cluster = _cut_over_limits(graph, component, fate, decided, rules)
     first_seen, anchor = _anchors(graph, cluster)
-    identities = _identities(graph, links, first_seen).assign(
-        component_id=graph.ids.take(component), profile_id=graph.ids.take(anchor), reason=_reasons(graph, anchor, hubs)
-    )
-    return identities[list(IDENTITY_COLUMNS)], _with_severed(links, fate, rules)
+    last_seen = np.full(graph.size, NO_TIME, np.int64)
+    for ends in (graph.left, graph.right):
+        np.maximum.at(last_seen, ends, graph.last_seen)
+    times = np.zeros(graph.size, np.int64)
+    # A row shows its primary identifier by itself, once, and each other one at the far end of one link, once.
+    np.add.at(times, graph.right, graph.times)
+    first_seen = np.where(first_seen == _LAST, NO_TIME, first_seen)
+    return Solution(fate, component, anchor, _reasons(graph, anchor, hubs), first_seen, last_seen, times)
 
 
-def _judge_links(graph: Graph, links: pd.DataFrame, rules: ResolutionRules) -> tuple[Mask, Codes]:
+def _judge_links(graph: Graph, rules: ResolutionRules, settled: Mask | None) -> tuple[Mask, Codes]:
     """Which vertices are hubs, and which links are not followed whatever they would join.
 
     The first reason that holds counts, in the order unlinked, expired, hub: then a link's reason changes only where the
@@ -68,13 +115,13 @@ def _judge_links(graph: Graph, links: pd.DataFrame, rules: ResolutionRules) -> t
     """
     expired = graph.between & _expired(graph, rules)
     hubs = _hubs(graph, graph.between & ~expired, rules)
-    fate = np.full(len(links), FOLLOWED, np.int64)
+    fate = np.full(len(graph.left), FOLLOWED, np.int64)
     fate[graph.between & (hubs[graph.left] | hubs[graph.right])] = HUB
     fate[expired] = EXPIRED
     fate[graph.links_among(graph.vertices(rules.decided_links))] = FOLLOWED
     fate[graph.links_among(graph.vertices(rules.decided_unlinks))] = UNLINKED
-    if "settled" in links.columns:
-        fate[links["settled"].notna().to_numpy(bool)] = SETTLED
+    if settled is not None:
+        fate[settled] = SETTLED
     return hubs, fate
 
 
@@ -171,34 +218,18 @@ def _smallest(values: Codes, group: Codes, groups: int) -> Codes:
     return smallest
 
 
-def _reasons(graph: Graph, anchor: Codes, hubs: Mask) -> np.ndarray:
-    """Why each vertex is where it is."""
+def _reasons(graph: Graph, anchor: Codes, hubs: Mask) -> NDArray[np.int8]:
+    """Why each vertex is where it is, as its place in ``REASONS``."""
     in_company = np.bincount(anchor, minlength=graph.size)[anchor] > 1
     has_links = np.zeros(graph.size, bool)
     has_links[graph.left[graph.between]] = has_links[graph.right[graph.between]] = True
     is_anchor = anchor == np.arange(graph.size)
     cases = [hubs, in_company & is_anchor, in_company, has_links]
-    return np.select(cases, np.array([["hub"], ["anchor"], ["linked"], ["severed"]], object), "alone")
+    return np.select(cases, np.arange(len(cases), dtype=np.int8)[:, None], np.int8(len(cases)))
 
 
-def _identities(graph: Graph, links: pd.DataFrame, first_seen: Codes) -> pd.DataFrame:
-    """Every identifier with its own columns, in the order of the ids."""
-    last_seen = np.full(graph.size, NO_TIME, np.int64)
-    for ends in (graph.left, graph.right):
-        np.maximum.at(last_seen, ends, graph.last_seen)
-    times = np.zeros(graph.size, np.int64)
-    # A row shows its primary identifier by itself, once, and each other one at the far end of one link, once.
-    np.add.at(times, graph.right, graph.times)
-    return pd.DataFrame(
-        {
-            "identifier_id": graph.ids,
-            "namespace": _shown(graph, links["namespace"], links["other_namespace"]),
-            "value": _shown(graph, links["value"], links["other_value"]),
-            "first_seen": _times(np.where(first_seen == _LAST, NO_TIME, first_seen)),
-            "last_seen": _times(last_seen),
-            "times": times,
-        }
-    )
+def _texts(graph: Graph, vertices: Codes) -> pd.Series:
+    return unpack(graph.ids.take(vertices)).to_pandas()
 
 
 def _shown(graph: Graph, of_left: pd.Series, of_right: pd.Series) -> pd.Series:

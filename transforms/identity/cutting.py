@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.identity.graph import Codes
+from transforms.identity.ids import Codes
 from transforms.identity.rules import FOLLOWED, OVER_NAMESPACE, OVER_TOTAL, UNLINKED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +12,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from conf.errors import BadInputError
+from transforms.identity.ids import Codes, Ids, number
 from transforms.identity.rules import Pair
 
-Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 NO_TIME = np.iinfo(np.int64).min
 """A missing time as an integer."""
+
+_TIME = pa.timestamp("us", tz="UTC")
+_NUMBERED = {
+    "identifier_id": pa.string(), "namespace": pa.string(), "other_identifier_id": pa.string(),
+    "other_namespace": pa.string(), "first_seen": _TIME, "last_seen": _TIME, "times": pa.int64(),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Graph:
     left ends followed by all right ends. Times are microseconds since 1970 (UTC) of each link.
     """
 
-    ids: pd.Index
+    ids: Ids
     left: Codes
     right: Codes
     ranks: Codes
@@ -51,7 +58,7 @@ class Graph:
         """Those of the pairs whose both ends were seen, as two columns of vertices."""
         if not pairs:
             return np.empty((0, 2), np.int64)
-        found = self.ids.get_indexer([end for pair in pairs for end in pair]).reshape(-1, 2).astype(np.int64)
+        found = self.ids.find([end for pair in pairs for end in pair]).reshape(-1, 2)
         return found[(found >= 0).all(axis=1)]
 
     def links_among(self, pairs: Codes) -> Mask:
@@ -62,45 +69,49 @@ class Graph:
         return np.isin(smaller * self.size + larger, pairs.min(axis=1) * self.size + pairs.max(axis=1))
 
 
-def number_links(links: pd.DataFrame, ranks: dict[str, int]) -> Graph:
-    """The graph of a frame of links. Raises BadInputError for a null id, and for a namespace without a rank."""
-    codes, ids = pd.factorize(pd.concat([links["identifier_id"], links["other_identifier_id"]], ignore_index=True))
+def as_batch(links: pd.DataFrame) -> pa.RecordBatch:
+    """A frame of links as Arrow, in the columns that numbering them takes."""
+    return pa.record_batch({name: pa.array(links[name], kind, safe=False) for name, kind in _NUMBERED.items()})
+
+
+def number_links(links: Sequence[pa.RecordBatch], ranks: dict[str, int]) -> Graph:
+    """The graph of batches of links, whose ids are text or packed (:mod:`transforms.identity.ids`).
+
+    Raises BadInputError for a null id, and for a namespace without a rank.
+    """
+    codes, ids, shown_by = number(_of_both_ends(links, "identifier_id"))
     if (codes < 0).any():
         raise BadInputError("a link has an end without an identifier_id; expected both ends on every link")
-    order = _alphabetical(ids)
-    numbers = np.empty(len(order), np.int64)
-    numbers[order] = np.arange(len(order))
-    codes = numbers[codes]
-    shown_by = np.empty(len(order), np.int64)
-    shown_by[codes] = np.arange(len(codes))
-    rank_of_end = _ranks(pd.concat([links["namespace"], links["other_namespace"]], ignore_index=True), ranks)
+    count = len(codes) // 2
     return Graph(
-        ids=pd.Index(ids.take(order)),
-        left=codes[: len(links)],
-        right=codes[len(links) :],
-        ranks=rank_of_end[shown_by],
+        ids=ids,
+        left=codes[:count],
+        right=codes[count:],
+        ranks=_ranks(_of_both_ends(links, "namespace"), ranks)[shown_by],
         shown_by=shown_by,
-        first_seen=_microseconds(links["first_seen"]),
-        last_seen=_microseconds(links["last_seen"]),
-        times=links["times"].to_numpy(np.int64),
+        first_seen=np.concatenate([_microseconds(batch["first_seen"]) for batch in links]),
+        last_seen=np.concatenate([_microseconds(batch["last_seen"]) for batch in links]),
+        times=np.concatenate([batch["times"].to_numpy(zero_copy_only=False) for batch in links]).astype(np.int64, copy=False),
     )
 
 
-def _alphabetical(ids: pd.Index) -> Codes:
-    if isinstance(ids.dtype, pd.ArrowDtype):
-        return np.asarray(pc.sort_indices(pa.array(ids)), np.int64)
-    return np.argsort(ids.to_numpy(dtype=object), kind="stable")
+def _of_both_ends(links: Sequence[pa.RecordBatch], name: str) -> list[pa.Array]:
+    return [batch[end] for end in (name, f"other_{name}") for batch in links]
 
 
-def _ranks(namespaces: pd.Series, ranks: dict[str, int]) -> Codes:
-    codes, names = pd.factorize(namespaces)
-    undeclared = sorted({str(name) for name in names} - set(ranks)) + ["null"] * bool((codes < 0).any())
+def _ranks(namespaces: list[pa.Array], ranks: dict[str, int]) -> Codes:
+    found, undeclared = [np.empty(0, np.int64)], set()
+    for piece in namespaces:
+        coded = piece if isinstance(piece, pa.DictionaryArray) else piece.dictionary_encode()
+        rank_of = [ranks.get(name, -1) for name in coded.dictionary.to_pylist()]
+        found.append(np.array([*rank_of, -1], np.int64)[coded.indices.fill_null(len(rank_of)).to_numpy()])
+        if (found[-1] < 0).any():
+            undeclared |= {str(name) for name in piece.unique().to_pylist() if name is not None} - set(ranks)
+            undeclared |= {"null"} if piece.null_count else set()
     if undeclared:
-        raise BadInputError(f"links have the namespace {', '.join(undeclared)}; declared are {', '.join(ranks)}")
-    return np.array([ranks[str(name)] for name in names], np.int64)[codes]
+        raise BadInputError(f"links have the namespace {', '.join(sorted(undeclared))}; declared are {', '.join(ranks)}")
+    return np.concatenate(found)
 
 
-def _microseconds(times: pd.Series) -> Codes:
-    if not isinstance(times.dtype, pd.ArrowDtype):
-        times = pd.to_datetime(times, utc=True)
-    return times.to_numpy(dtype="datetime64[us]").view(np.int64)
+def _microseconds(times: pa.Array) -> Codes:
+    return pc.fill_null(times.cast(pa.int64()), NO_TIME).to_numpy(zero_copy_only=False)

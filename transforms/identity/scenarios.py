@@ -19,7 +19,8 @@ from conf.errors import BadInputError
 from conf.identity import IdentityConfig
 from transforms.identity.links import link_identifiers, sightings
 from transforms.identity.normalise import identifiers_column
-from transforms.identity.resolve import IDENTITY, solve
+from transforms.identity.packing import IDENTITY
+from transforms.identity.resolve import solution_of, solve
 from transforms.identity.rules import ResolutionRules
 
 START = datetime(2000, 1, 1, tzinfo=timezone.utc)
@@ -73,13 +74,13 @@ def _written(part: str, config: IdentityConfig) -> Written:
 
 
 def solved_scenarios(spark: SparkSession, scenarios: Sequence[Sequence[Sequence[Written]]], config: IdentityConfig) -> DataFrame:
-    """All scenarios solved in one go: identities and links, told apart by ``kind`` as :func:`solve` gives them.
+    """All scenarios solved in one go: identities and links, told apart by ``kind``.
 
     Each scenario is salted with its number, so that no identifier of one is an identifier of another.
     """
     latest = START + STEP * max((len(events) for events in scenarios), default=0)
     rows = events_of(spark, scenarios, config).select("identifiers", "seen_at", F.lit("scenario").alias("source"))
-    return solve(link_identifiers(sightings(rows)), ResolutionRules(config, as_of=latest))
+    return solution_of(solve(link_identifiers(sightings(rows)), ResolutionRules(config, as_of=latest)))
 
 
 def events_of(spark: SparkSession, scenarios: Sequence[Sequence[Sequence[Written]]], config: IdentityConfig) -> DataFrame:

@@ -64,9 +64,9 @@ def _freed_neighbours(changed: DataFrame, links: DataFrame, identities: DataFram
     were_hubs = identities.where(F.col("reason") == "hub").select("identifier_id")
     suspects = were_hubs.join(changed, "identifier_id", "left_semi")
     at_suspects = _both_ways(links).join(suspects, "identifier_id", "left_semi")
-    alive = at_suspects.where(~_is_expired(rules))
+    alive = at_suspects.where(~is_expired(rules))
     degree = alive.groupBy("identifier_id", "namespace").agg(F.countDistinct("other_identifier_id").alias("degree"))
-    still_hubs = degree.where(F.col("degree") > _max_linked(rules.config)).select("identifier_id")
+    still_hubs = degree.where(F.col("degree") > max_linked(rules.config)).select("identifier_id")
     freed = at_suspects.join(still_hubs, "identifier_id", "left_anti")
     return freed.select(F.col("other_identifier_id").alias("identifier_id"))
 
@@ -79,14 +79,15 @@ def _both_ways(links: DataFrame) -> DataFrame:
     return between.select(*names).unionAll(between.select(*turned))
 
 
-def _max_linked(config: IdentityConfig) -> Column:
+def max_linked(config: IdentityConfig) -> Column:
+    """How many others an identifier of ``namespace`` may be linked to."""
     limit = F.lit(None).cast("bigint")
     for namespace in config.namespaces:
         limit = F.when(F.col("namespace") == namespace.name, F.lit(namespace.max_linked)).otherwise(limit)
     return limit
 
 
-def _is_expired(rules: ResolutionRules) -> Column:
+def is_expired(rules: ResolutionRules) -> Column:
     """True for a link that has expired at either end; a link without a time never does."""
     expired = F.lit(False)
     for name in rules.config.namespace_names:
@@ -99,8 +100,8 @@ def _is_expired(rules: ResolutionRules) -> Column:
 
 def expired_between(links: DataFrame, config: IdentityConfig, before: datetime, as_of: datetime) -> DataFrame:
     """The ``identifier_id`` of both ends of each link that expires, or revives, between two moments."""
-    was = _is_expired(ResolutionRules(config, as_of=before))
-    crossing = links.where(was != _is_expired(ResolutionRules(config, as_of=as_of)))
+    was = is_expired(ResolutionRules(config, as_of=before))
+    crossing = links.where(was != is_expired(ResolutionRules(config, as_of=as_of)))
     ends = F.explode(F.array("identifier_id", "other_identifier_id"))
     return crossing.select(ends.alias("identifier_id")).dropDuplicates()
 
