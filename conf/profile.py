@@ -1,4 +1,4 @@
-"""The declared profile: which attributes it has, and which source's value wins (the merge policy)."""
+"""The declared profile: its attributes, with the merge policy that says which source's value wins."""
 
 from __future__ import annotations
 
@@ -9,24 +9,65 @@ from pydantic import Field, field_validator, model_validator
 from conf.model import Declared
 
 AttributeType = Literal["string", "int", "bigint", "double", "boolean", "date", "timestamp", "decimal(18,2)"]
-MergePolicy = Literal["latest", "earliest", "source_priority", "most_frequent"]
+Choice = Literal["latest", "earliest", "source_priority", "most_frequent", "longest", "max", "min"]
+MergePolicy = Literal["latest", "earliest", "source_priority", "most_frequent", "longest", "max", "min", "union", "sum"]
+
+SUMMED_TYPES = ("int", "bigint", "decimal(18,2)")
+"""Types whose sum is the same in any order: a double's is not."""
+
+KINDS_OF_TYPES = {
+    "string": "text", "int": "int", "bigint": "bigint", "double": "number", "boolean": "boolean", "date": "date",
+    "timestamp": "timestamp", "decimal(18,2)": "number",
+}  # fmt: skip
+"""The kind (``conf.kinds``) that an expression must have, or be castable to, to tell a value of the type."""
 
 
 class Attribute(Declared):
-    """One attribute of the profile. ``source_priority`` falls back on the latest value within a source."""
+    """One attribute of the profile.
+
+    ``policy`` chooses among the values that count, or makes one of them all (``union``, ``sum``); ``fall_back`` chooses
+    among those that the policy holds equal, and the latest among those that are still equal.
+    ``valid_for``: a value counts for so many days, the one on which it was observed included.
+    ``empty: erases``: an empty value says that there is none, and what any source told up to then counts no more.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     policy: MergePolicy = "latest"
+    fall_back: Choice = "latest"
     type: AttributeType = "string"
+    unit: str | None = None
     sources: tuple[str, ...] = ()
+    valid_for: str | None = Field(default=None, pattern=r"^[1-9]\d{0,4}d$")
+    empty: Literal["ignored", "erases"] = "ignored"
     personal: Literal["direct", "indirect", "none"] = "indirect"
     comment: str = ""
 
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _one_policy(cls, value: object) -> object:
+        if isinstance(value, list):
+            raise ValueError(f"found {value!r}; expected one policy (`fall_back` names a second one)")
+        return value
+
     @model_validator(mode="after")
-    def _priority_names_sources(self) -> Attribute:
-        if self.policy == "source_priority" and not self.sources:
+    def _policy_fits(self) -> Attribute:
+        policies = (self.policy, self.fall_back)
+        if "source_priority" in policies and not self.sources:
             raise ValueError(f"attribute {self.name}: the policy source_priority needs `sources`, best first")
+        if "longest" in policies and self.type != "string":
+            raise ValueError(f"attribute {self.name}: the policy longest needs the type string, found {self.type}")
+        if self.policy == "sum" and self.type not in SUMMED_TYPES:
+            raise ValueError(
+                f"attribute {self.name}: the policy sum needs one of the types {', '.join(SUMMED_TYPES)}, found {self.type}"
+            )
+        if self.policy in ("union", "sum") and self.fall_back != "latest":
+            raise ValueError(f"attribute {self.name}: the policy {self.policy} leaves nothing to choose: remove `fall_back`")
         return self
+
+    @property
+    def valid_days(self) -> int | None:
+        """``valid_for`` in days; None: values never expire."""
+        return int(self.valid_for[:-1]) if self.valid_for is not None else None
 
 
 class ProfileConfig(Declared):
@@ -42,3 +83,8 @@ class ProfileConfig(Declared):
         if twice:
             raise ValueError(f"declared twice: {', '.join(twice)}")
         return value
+
+    @property
+    def lifetimes(self) -> tuple[int, ...]:
+        """Every number of days after which a value may expire."""
+        return tuple(sorted({a.valid_days for a in self.attributes if a.valid_days is not None}))

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from conf.agreement import disagreements
 from conf.errors import ConfigurationError
 from conf.identity import IdentityConfig
 from conf.matching import MATCH_NAMESPACE
@@ -76,6 +77,7 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
         problems.extend(_matching_problems(sources, identity))
     if profile is not None:
         problems.extend(_unknown_attributes(sources, profile))
+        problems.extend(disagreements(sources, profile))
     if segments is not None:
         problems.extend(_unmapped_margin(sources, segments))
     raise_problems(problems)

@@ -77,6 +77,8 @@ class Source(Declared):
     maps: dict[str, Sql]
     identifiers: tuple[IdentifierMap, ...] = ()
     expect: tuple[Expectation, ...] = ()
+    units: dict[str, str] = Field(default_factory=dict)
+    """Mapped key -> the unit that this source gives it in, to be held against other sources and the profile."""
 
     @field_validator("path")
     @classmethod
@@ -107,6 +109,9 @@ class Source(Declared):
                     f"expect: {expectation.name} checks {', '.join(unknown)}; expected columns of the standard schema "
                     f"({', '.join(self.standard_columns)})"
                 )
+        unmapped = sorted(set(self.units) - set(self.maps))
+        if unmapped:
+            raise ValueError(f"units: {', '.join(unmapped)} is not mapped; mapped are {', '.join(sorted(self.maps))}")
         names = [expectation.name for expectation in self.expect]
         if len(set(names)) != len(names):
             raise ValueError("two expectations have one name")

@@ -10,7 +10,7 @@ from threading import Thread
 
 from conf.settings import parse_as_of
 from jobs.assign_segments import assign_segments
-from jobs.build_profiles import build_profiles
+from jobs.build_profiles import build_profiles, check_types
 from jobs.ingest_sources import ingest_sources
 from jobs.match_records import match_records
 from jobs.predict_purchases import predict_purchases
@@ -44,6 +44,7 @@ def run_pipeline(run: Run, report: Callable[[str], None] = lambda stage: None) -
     outcomes: list[Outcome] = []
     tracking = tracking_of(run)  # where that is not declared it is said now, before anything is written
     check_installed(run.project.identity.matching)
+    check_types(run)
     for name in STAGES:
         report(name)
         outcomes += run_job(run, name)

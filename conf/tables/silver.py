@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import types as T
 
-from conf.profile import ProfileConfig
+from conf.profile import Attribute, ProfileConfig
 from conf.tables.contract import Column, Table
 
 STRING, LONG, TIME, DAY = T.StringType(), T.LongType(), T.TimestampType(), T.DateType()
@@ -230,9 +230,14 @@ _SPARK_TYPES: dict[str, T.DataType] = {
 def attribute_columns(profile: ProfileConfig) -> tuple[Column, ...]:
     """The declared attributes as typed columns, in the declared order."""
     return tuple(
-        Column(a.name, _SPARK_TYPES[a.type], a.comment or f"{a.name} by the policy {a.policy}", a.personal)
+        Column(a.name, _attribute_type(a), a.comment or f"{a.name} by the policy {a.policy}", a.personal)
         for a in profile.attributes
     )
+
+
+def _attribute_type(attribute: Attribute) -> T.DataType:
+    kind = _SPARK_TYPES[attribute.type]
+    return T.ArrayType(kind) if attribute.policy == "union" else kind
 
 
 def profile_attributes_table(profile: ProfileConfig) -> Table:

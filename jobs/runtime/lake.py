@@ -151,16 +151,62 @@ def changed_rows(spark: SparkSession, lake: Lake, name: str, after: int, upto: i
     return feed.table(table_name(lake, name))
 
 
+WIDER_TYPES: dict[str, tuple[T.DataType, ...]] = {"int": (T.LongType(), T.DoubleType(), T.DecimalType(18, 2))}
+"""Type of a column -> the types that it can be widened to: those that hold each of its values as it is."""
+
+
+def types_of(spark: SparkSession | None, lake: Lake, name: str) -> dict[str, T.DataType]:
+    """Column -> type, as the table has them; empty where it does not exist."""
+    if not exists(spark, lake, name):
+        return {}
+    path = local_path(lake, name)
+    if path is not None:
+        from deltalake import DeltaTable
+
+        schema = T.StructType.fromJson(json.loads(DeltaTable(str(path)).schema().to_json()))
+    else:
+        assert spark is not None
+        schema = spark.table(table_name(lake, name)).schema
+    return {field.name: field.dataType for field in schema}
+
+
 def ensure_table(spark: SparkSession, lake: Lake, table: Table) -> None:
-    """Makes the table from its contract, or adds the columns that the contract has and the table lacks."""
+    """Makes the table from its contract, or adds the columns that the contract has and the table lacks, and widens those
+    that the contract has wider.
+    """
     if not exists(spark, lake, table.name):
         spark.sql(_create_statement(lake, table))
         return
-    present = {field.name.lower() for field in spark.table(table_name(lake, table.name)).schema}
+    types = {field.name.lower(): field.dataType for field in spark.table(table_name(lake, table.name)).schema}
+    present = set(types)
+    if any(c.type in WIDER_TYPES.get(types[c.name.lower()].simpleString(), ()) for c in table.columns if c.name.lower() in types):
+        _widen(spark, lake, table)
     missing = [column for column in table.columns if column.name.lower() not in present]
     if missing:
         added = ", ".join(_column_definition(c.name, c.type, c.comment) for c in missing)
         spark.sql(f"ALTER TABLE {table_name(lake, table.name)} ADD COLUMNS ({added})")
+
+
+def _widen(spark: SparkSession, lake: Lake, table: Table) -> None:
+    """Writes the table anew with the contract's types, in one commit. Delta's own widening in place would keep delta-rs, and
+    with it every look at the table without a session, from reading it. A reader of the change feed finds it broken here,
+    and looks at all keys.
+    """
+    held = spark.table(table_name(lake, table.name))
+    contract = {column.name: column for column in table.columns}
+    columns = [
+        F.col(f"`{f.name}`").cast(contract[f.name].type).alias(f.name, metadata={"comment": contract[f.name].comment})
+        if f.name in contract
+        else F.col(f"`{f.name}`")
+        for f in held.schema
+    ]
+    writer = held.select(*columns).write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    if lake.root is not None:
+        writer.save(f"{lake.root}/{table.name.replace('.', '/')}")
+    else:
+        writer.saveAsTable(table_name(lake, table.name))
+    if table.cluster_by:  # which an overwritten schema forgets
+        spark.sql(f"ALTER TABLE {table_name(lake, table.name)} CLUSTER BY ({', '.join(table.cluster_by)})")
 
 
 def _create_statement(lake: Lake, table: Table) -> str:

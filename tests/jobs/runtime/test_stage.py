@@ -1,0 +1,92 @@
+"""When a stage runs, and for which keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
+
+from conf.project import load_project
+from conf.tables.contract import Column, Table
+from jobs.runtime.lake import Lake, merge
+from jobs.runtime.run_log import RunLog
+from jobs.runtime.stage import Changes, Run, Stage, run_stage
+
+INPUT = Table(
+    "silver.input", "Input", (Column("id", T.StringType(), "Id", nullable=False), Column("n", T.LongType(), "N")), ("id",)
+)
+
+
+@dataclass
+class Watched:
+    """A stage over one table that notes for which keys it ran; as days pass, the key ``old`` crosses a bound."""
+
+    run: Run
+    crosses: bool = True
+    seen: list[Any] = field(default_factory=list)
+
+    def deliver(self, *rows: tuple[str, int]) -> None:
+        merge(
+            self.run.spark, self.run.lake, INPUT, self.run.spark.createDataFrame(list(rows), INPUT.schema), delete_missing=False
+        )
+
+    def runs_on(self, day: int) -> tuple[str, Any]:
+        """Why it ran as of that day of January, and for which keys (None: it did not run)."""
+        self.seen.clear()
+        stage = Stage(
+            name="watched",
+            reads=(INPUT.name,),
+            writes=(),
+            fingerprint=lambda p: "1",
+            body=self._note,
+            keys=lambda run, feeds: feeds[INPUT.name].select("id"),
+            uses_as_of=True,
+            keys_crossing=self._crossing if self.crosses else None,
+        )
+        outcome = run_stage(replace(self.run, as_of=datetime(2017, 1, day, 12, tzinfo=timezone.utc)), stage)
+        return outcome.why, self.seen[0] if self.seen else None
+
+    def _note(self, run: Run, changes: Changes) -> dict[str, Any]:
+        self.seen.append("all" if changes.keys is None else sorted(row.id for row in changes.keys.collect()))
+        return {}
+
+    def _crossing(self, run: Run, last_as_of: datetime) -> DataFrame:
+        return run.spark.createDataFrame([(f"crossed since {last_as_of.day}",)], "id string")
+
+
+@pytest.fixture
+def watched(spark: SparkSession, tmp_path: Path) -> Watched:
+    run = Run(load_project(), Lake(str(tmp_path)), "r", datetime(2017, 1, 1, tzinfo=timezone.utc), RunLog(), lambda: spark)
+    stage = Watched(run)
+    stage.deliver(("a", 1), ("b", 1))
+    assert stage.runs_on(2) == ("first build", "all")
+    return stage
+
+
+def test_on_the_same_day_without_a_change_it_has_nothing_to_do(watched: Watched) -> None:
+    assert watched.runs_on(2) == ("nothing to do", None)
+
+
+def test_a_new_day_names_what_crossed_a_bound_since_the_last_one(watched: Watched) -> None:
+    assert watched.runs_on(5) == ("as_of moved", ["crossed since 2"])
+    assert watched.runs_on(6) == ("as_of moved", ["crossed since 5"])
+
+
+def test_a_new_day_with_changes_names_both(watched: Watched) -> None:
+    watched.deliver(("b", 2))
+    assert watched.runs_on(3) == ("as_of moved", ["b", "crossed since 2"])
+
+
+def test_an_earlier_day_only_reads(watched: Watched) -> None:
+    watched.deliver(("b", 2))
+    assert watched.runs_on(1) == ("nothing: an earlier as_of only reads", None)
+
+
+def test_a_stage_that_cannot_tell_what_crosses_looks_at_all_keys_on_a_new_day(watched: Watched) -> None:
+    watched.crosses = False
+    assert watched.runs_on(3) == ("as_of moved", "all")

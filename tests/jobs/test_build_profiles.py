@@ -1,0 +1,69 @@
+"""What is held against the lake before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from conf.errors import ConfigurationError
+from conf.profile import ProfileConfig
+from conf.project import load_project
+from conf.tables.contract import Table
+from conf.tables.silver import profile_attributes_table
+from jobs.build_profiles import check_types
+from jobs.runtime.lake import Lake, append, ensure_table, read, table_name, types_of
+from jobs.runtime.run_log import RunLog
+from jobs.runtime.stage import Run
+
+
+def table_with(**types: str) -> Table:
+    return profile_attributes_table(profile_with(**types))
+
+
+def profile_with(**types: str) -> ProfileConfig:
+    return ProfileConfig.model_validate({"attributes": [{"name": name, "type": kind} for name, kind in types.items()]})
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+    """A lake whose profiles have a number of kids, a birthday and nothing else."""
+    lake, table = Lake(str(tmp_path)), table_with(kids="int", born="date")
+    ensure_table(spark, lake, table)
+    row: tuple[Any, ...] = ("ann", 3, datetime(2000, 2, 29, tzinfo=timezone.utc).date(), [])
+    append(lake, table, spark.createDataFrame([row], table.schema))
+    return lake
+
+
+def checked(spark: SparkSession, lake: Lake, **types: str) -> None:
+    project = replace(load_project(), profile=profile_with(**types))
+    now = datetime(2017, 1, 1, tzinfo=timezone.utc)
+    check_types(Run(project, lake, "r", now, RunLog(), lambda: spark))
+
+
+def test_a_type_that_cannot_be_widened_is_told_with_every_other_one(spark: SparkSession, lake: Lake) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        checked(spark, lake, kids="boolean", born="int")
+    assert raised.value.problems == [
+        f"profile.yml: {name} is declared as {new}, and silver.profile_attributes has it as {old}, which cannot be widened to "
+        "that: give it another name, or drop the table's column"
+        for name, new, old in (("kids", "boolean", "int"), ("born", "int", "date"))
+    ]
+
+
+def test_equal_wider_and_new_types_are_fine(spark: SparkSession, lake: Lake) -> None:
+    checked(spark, lake, kids="decimal(18,2)", born="date", city="string")
+
+
+def test_a_widened_column_keeps_its_values_and_the_table_its_layout(spark: SparkSession, lake: Lake) -> None:
+    wide = table_with(kids="bigint", born="date")
+    ensure_table(spark, lake, wide)
+    assert types_of(None, lake, wide.name)["kids"].simpleString() == "bigint"
+    assert [(row.profile_id, row.kids, row.born.year) for row in read(spark, lake, wide).collect()] == [("ann", 3, 2000)]
+    detail = spark.sql(f"DESCRIBE DETAIL {table_name(lake, wide.name)}").collect()[0]
+    assert (detail.clusteringColumns, detail.properties["delta.enableChangeDataFeed"]) == (["profile_id"], "true")
+    assert detail.properties["delta.dataSkippingStatsColumns"] == "`profile_id`,`kids`,`born`"
