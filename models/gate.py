@@ -61,7 +61,7 @@ class Verdict:
 def judge(challenger: Standing, former: Former | None, config: SegmentsConfig) -> Verdict:
     """Holds a challenger against the champion. Without one there is nothing to be worse than: somebody has to serve."""
     if former is None:
-        return Verdict((Check("champion", True, "There is no champion that measures customers as this one does."),))
+        return Verdict((Check("champion", True, "There was no champion to compare it with."),))
     return Verdict(
         (
             _quality(challenger, former, config),

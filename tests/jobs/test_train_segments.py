@@ -116,4 +116,4 @@ def test_a_model_that_the_gate_refuses_stays_challenger_and_says_why(shop: Shop)
 
 def test_other_measures_have_no_champion_to_be_compared_with(shop: Shop) -> None:
     outcome = shop.train(default_config(clusters=CLUSTERS, monetary="mean_day"), approve=True)
-    assert "There is no champion that measures customers as this one does." in outcome.counts["notes"]
+    assert "There was no champion to compare it with." in outcome.counts["notes"]

@@ -101,7 +101,8 @@ def test_one_more_day_writes_only_rows_that_changed(
     write_sample(at_once.landing, 1)
     stages = {stage["stage"]: stage for stage in at_once.run_json(capsys, "run")["stages"]}
     assert stages["resolve-identities"]["counts"]["identities"]["inserted"] < 30
-    for name in ("silver.identities", "silver.activity", "silver.profile_attributes", "gold.rfm", "gold.customer_360"):
+    silver, gold = ("identities", "activity", "profile_attributes"), ("rfm", "rfm_scores", "customer_360")
+    for name in (*(f"silver.{table}" for table in silver), *(f"gold.{table}" for table in gold)):
         written = _written_since(spark, at_once, name, before[name])
         changed = _rows_that_differ(spark, at_once, name, before[name])
         assert written == changed, name
