@@ -19,6 +19,8 @@ ENTRIES = {
     "segments-stability": "how many customers a new model gives another name although nothing about them has changed",
     "rfm-speed": "recency, frequency and monetary value from order lines, against a plain group-by, DuckDB and Polars",
     "rfm-day": "one more day of order lines, against a bare MERGE of the same rows, and DuckDB doing everything again",
+    "lookup": "profiles looked up in a running process, against the same questions to DuckDB and Spark over the same files",
+    "lookup-command": "the whole command, against programs that ask DuckDB and Spark",
 }
 """What each entry measures; its module has the same name, with an underscore, and a function ``comparison``; or, where it is
 no race, ``measure`` and ``report_lines``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from pydantic import Field, field_validator, model_validator
 
@@ -35,6 +35,8 @@ class Settings(Declared):
     as_of: str = "latest_event"
     future_tolerance: str = Field(default="1d", pattern=r"^\d+[hd]$")
     salt: SecretReference | None = None
+    keep_files: str = Field(default="7d", pattern=r"^[1-9]\d*[hd]$")
+    keep_runs: str = Field(default="365d", pattern=r"^[1-9]\d*[hd]$")
     tracking_uri: str | None = None
     registry_uri: str | None = None
     experiment: str = "lakehouse-c360"
@@ -64,8 +66,21 @@ class Settings(Declared):
     @property
     def future_tolerance_seconds(self) -> int:
         """How far beyond its ingestion a time may lie before it counts as in the future, in seconds."""
-        unit = {"h": 3600, "d": 86400}[self.future_tolerance[-1]]
-        return int(self.future_tolerance[:-1]) * unit
+        return int(_duration(self.future_tolerance).total_seconds())
+
+    @property
+    def files_kept(self) -> timedelta:
+        """How long a file stays after it was replaced: for time travel, and for a stage that runs seldom."""
+        return _duration(self.keep_files)
+
+    @property
+    def runs_kept(self) -> timedelta:
+        """How long the log of runs goes back."""
+        return _duration(self.keep_runs)
+
+
+def _duration(text: str) -> timedelta:
+    return timedelta(**{{"h": "hours", "d": "days"}[text[-1]]: int(text[:-1])})
 
 
 def parse_as_of(value: str) -> datetime | None:

@@ -33,6 +33,8 @@ COMMAND_MODULES = (
     "jobs.promote_segments",
     "jobs.match_records",
     "jobs.report_segments",
+    "jobs.maintain_lake",
+    "jobs.write_dictionary",
 )
 """Modules of commands that are no stage; each adds its own with ``add_commands(commands, common)``."""
 

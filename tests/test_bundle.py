@@ -17,6 +17,10 @@ JOBS = {
     "resources/customer_360_job.yml": "customer_360",
     "resources/customer_360_job_cluster.yml": "customer_360_on_cluster",
 }
+UPKEEP = {
+    "resources/maintenance_job.yml": "maintenance",
+    "resources/maintenance_job_cluster.yml": "maintenance_on_cluster",
+}
 
 # What Databricks puts in place of a reference when it deploys and runs; another reference has no value here.
 SAMPLE_VALUES = {
@@ -37,16 +41,21 @@ def job(request: pytest.FixtureRequest) -> Job:
     return load_job(request.param)
 
 
+@pytest.fixture(params=[*JOBS, *UPKEEP])
+def any_job(request: pytest.FixtureRequest) -> Job:
+    return load_job(request.param)
+
+
 def test_every_resource_file_declares_one_known_job() -> None:
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resources").glob("*.yml")}
-    assert files == set(JOBS)
+    assert files == {*JOBS, *UPKEEP}
 
 
-def test_a_task_calls_a_console_script_of_the_distribution(job: Job) -> None:
+def test_a_task_calls_a_console_script_of_the_distribution(any_job: Job) -> None:
     project = declared_project()
     scripts = {script.split(" = ")[0] for script in project.entry_points["console_scripts"]}
-    assert {task.python_wheel_task.entry_point for task in job.tasks} <= scripts
-    assert {task.python_wheel_task.package_name for task in job.tasks} == {project.get_name().replace("-", "_")}
+    assert {task.python_wheel_task.entry_point for task in any_job.tasks} <= scripts
+    assert {task.python_wheel_task.package_name for task in any_job.tasks} == {project.get_name().replace("-", "_")}
 
 
 def test_there_is_a_task_for_every_stage_and_each_waits_for_the_one_before(job: Job) -> None:
@@ -66,6 +75,15 @@ def test_the_command_line_understands_the_parameters_of_every_task(job: Job) -> 
         assert (arguments.env, arguments.as_of, arguments.run_id) == ("dev", "latest_event", "42"), task.task_key
 
 
+@pytest.mark.parametrize("path", UPKEEP)
+def test_upkeep_is_one_task_once_a_week(path: str) -> None:
+    job = load_job(path)
+    (task,) = job.tasks
+    arguments = command_line().build_parser().parse_args([with_sample_values(value) for value in parameters(task)])
+    assert (parameters(task)[0], arguments.env, arguments.run_id) == ("maintain", "dev", "42")
+    assert job.schedule.quartz_cron_expression.path == "var.upkeep_schedule"
+
+
 def test_a_scheduled_run_keeps_the_champion(job: Job) -> None:
     (training,) = (task for task in job.tasks if task.task_key == "train_segments")
     assert "--if-needed" in parameters(training)
@@ -81,50 +99,52 @@ def test_a_stage_that_fails_fails_its_task(job: Job, monkeypatch: pytest.MonkeyP
     assert stopped.value.code == 2
 
 
-def test_a_parameter_that_a_task_refers_to_is_declared_by_its_job(job: Job) -> None:
-    declared = {f"{{{{job.parameters.{parameter.name}}}}}" for parameter in job.parameters}
-    referred = {ref for task in job.tasks for ref in REFERENCE.findall(" ".join(parameters(task)))}
+def test_a_parameter_that_a_task_refers_to_is_declared_by_its_job(any_job: Job) -> None:
+    declared = {f"{{{{job.parameters.{parameter.name}}}}}" for parameter in any_job.parameters}
+    referred = {ref for task in any_job.tasks for ref in REFERENCE.findall(" ".join(parameters(task)))}
     assert {ref for ref in referred if "job.parameters" in ref} == declared
 
 
-def test_two_runs_never_overlap_and_a_failed_stage_is_tried_again(job: Job) -> None:
-    assert job.max_concurrent_runs == 1
-    assert job.queue.enabled
-    assert all(task.max_retries and task.min_retry_interval_millis and task.timeout_seconds for task in job.tasks)
+def test_two_runs_never_overlap_and_a_failed_stage_is_tried_again(any_job: Job) -> None:
+    assert any_job.max_concurrent_runs == 1
+    assert any_job.queue.enabled
+    assert all(task.max_retries and task.min_retry_interval_millis and task.timeout_seconds for task in any_job.tasks)
 
 
-def test_a_failed_run_is_told_to_somebody(job: Job) -> None:
-    assert str(job.email_notifications.on_failure) == "${var.notifications}"
+def test_a_failed_run_is_told_to_somebody(any_job: Job) -> None:
+    assert str(any_job.email_notifications.on_failure) == "${var.notifications}"
 
 
-def test_every_task_has_compute_that_its_job_declares(job: Job) -> None:
-    environments = {environment.environment_key for environment in job.environments}
-    clusters = {cluster.job_cluster_key for cluster in job.job_clusters}
-    for task in job.tasks:
+def test_every_task_has_compute_that_its_job_declares(any_job: Job) -> None:
+    environments = {environment.environment_key for environment in any_job.environments}
+    clusters = {cluster.job_cluster_key for cluster in any_job.job_clusters}
+    for task in any_job.tasks:
         assert (task.environment_key in environments) != (task.job_cluster_key in clusters), task.task_key
 
 
-def test_every_task_runs_the_wheel_that_the_bundle_builds(job: Job, bundle: dict[str, Any]) -> None:
+def test_every_task_runs_the_wheel_that_the_bundle_builds(any_job: Job, bundle: dict[str, Any]) -> None:
     assert "--wheel-dir dist" in bundle["artifacts"]["wheel"]["build"]
-    serverless = [needed for environment in job.environments for needed in environment.spec.dependencies]
-    for task in job.tasks:
+    serverless = [needed for environment in any_job.environments for needed in environment.spec.dependencies]
+    for task in any_job.tasks:
         assert "../dist/*.whl" in [*serverless, *(library.whl for library in task.libraries)], task.task_key
 
 
-def test_both_jobs_run_the_same_commands() -> None:
-    commands = [[task.python_wheel_task for task in load_job(path).tasks] for path in JOBS]
+@pytest.mark.parametrize("paths", [JOBS, UPKEEP], ids=["customer 360", "upkeep"])
+def test_both_jobs_run_the_same_commands(paths: dict[str, str]) -> None:
+    commands = [[task.python_wheel_task for task in load_job(path).tasks] for path in paths]
     assert commands[0] == commands[1]
 
 
+@pytest.mark.parametrize("paths", [JOBS, UPKEEP], ids=["customer 360", "upkeep"])
 @pytest.mark.parametrize("target", ["dev", "prod"])
-def test_at_most_one_of_the_two_jobs_runs_on_a_schedule(bundle: dict[str, Any], target: str) -> None:
+def test_at_most_one_of_the_two_jobs_runs_on_a_schedule(bundle: dict[str, Any], target: str, paths: dict[str, str]) -> None:
     variables = values_for(bundle, target)
-    statuses = [variables[load_job(path).schedule.pause_status.path.removeprefix("var.")] for path in JOBS]
+    statuses = [variables[load_job(path).schedule.pause_status.path.removeprefix("var.")] for path in paths]
     assert statuses == [{"dev": "PAUSED", "prod": "UNPAUSED"}[target], "PAUSED"]
 
 
 def test_every_variable_is_declared_and_used(bundle: dict[str, Any]) -> None:
-    text = "".join((ROOT / path).read_text() for path in JOBS)
+    text = "".join((ROOT / path).read_text() for path in (*JOBS, *UPKEEP))
     assert set(re.findall(r"\$\{var\.(\w+)\}", text)) == set(bundle["variables"])
 
 
@@ -147,8 +167,9 @@ def load_job(path: str) -> Job:
     """The one job of a resource file; the published class refuses unknown fields and wrong types."""
     resources = read_yaml(path)["resources"]
     assert list(resources) == ["jobs"]
-    assert list(resources["jobs"]) == [JOBS[path]]
-    return Job.from_dict(resources["jobs"][JOBS[path]])
+    name = {**JOBS, **UPKEEP}[path]
+    assert list(resources["jobs"]) == [name]
+    return Job.from_dict(resources["jobs"][name])
 
 
 def read_yaml(path: str) -> dict[str, Any]:

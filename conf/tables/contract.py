@@ -10,6 +10,9 @@ from typing import Literal
 
 from pyspark.sql import types as T
 
+LOOKED_UP = 8
+"""MiB of a file from which a few rows are read while somebody waits."""
+
 Personal = Literal["direct", "indirect", "none"]
 
 
@@ -30,7 +33,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's contract. ``name`` is ``<schema>.<table>``; ``keys`` identify a row and are never null."""
+    """A table's contract. ``name`` is ``<schema>.<table>``; ``keys`` identify a row and are never null.
+
+    ``file_mib`` is the size of file that upkeep aims at: small (``LOOKED_UP``) where somebody waits for single keys.
+    """
 
     name: str
     comment: str
@@ -39,6 +45,7 @@ class Table:
     cluster_by: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
     change_feed: bool = True
+    file_mib: int = 128
     history: bool = False
     """True where the table records what happened: its rows are not rebuilt."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from conf.profile import ProfileConfig
-from conf.tables.contract import Column, Table
+from conf.tables.contract import LOOKED_UP, Column, Table
 from conf.tables.silver import DAY, LONG, MONEY, QUANTITY, STRING, TIME, attribute_columns
 
 _NUMBERS = (
@@ -27,6 +27,7 @@ RFM = Table(
     columns=(Column("profile_id", STRING, "Profile", "indirect", False), *_NUMBERS, *_RFM),
     keys=("profile_id",),
     cluster_by=("profile_id",),
+    file_mib=LOOKED_UP,
 )
 
 _SCORES = (
@@ -70,6 +71,7 @@ SEGMENT_ASSIGNMENTS = Table(
     ),
     keys=("profile_id", "valid_from", "model_version"),
     cluster_by=("profile_id",),
+    file_mib=LOOKED_UP,
     history=True,
 )
 
@@ -121,4 +123,5 @@ def customer_360_table(profile: ProfileConfig) -> Table:
         ),
         keys=("profile_id",),
         cluster_by=("profile_id",),
+        file_mib=LOOKED_UP,
     )

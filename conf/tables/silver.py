@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from conf.profile import Attribute, ProfileConfig
-from conf.tables.contract import Column, Table
+from conf.tables.contract import LOOKED_UP, Column, Table
 
 STRING, LONG, TIME, DAY = T.StringType(), T.LongType(), T.TimestampType(), T.DateType()
 MONEY, QUANTITY = T.DecimalType(18, 2), T.DecimalType(18, 3)
@@ -61,6 +61,7 @@ EVENTS = Table(
     ),
     keys=("source", "event_id"),
     cluster_by=("primary_identifier_id", "occurred_on"),
+    file_mib=LOOKED_UP,
 )
 
 RECORDS = Table(
@@ -137,7 +138,8 @@ IDENTITY_LINKS = Table(
         ),
     ),
     keys=("identifier_id", "other_identifier_id"),
-    cluster_by=("identifier_id",),
+    cluster_by=("identifier_id", "other_identifier_id"),  # asked for by either end
+    file_mib=LOOKED_UP,
 )
 
 IDENTITIES = Table(
@@ -155,7 +157,8 @@ IDENTITIES = Table(
         Column("times", LONG, "How many rows carry it", "none"),
     ),
     keys=("identifier_id",),
-    cluster_by=("identifier_id",),
+    cluster_by=("identifier_id", "profile_id"),  # asked for by either
+    file_mib=LOOKED_UP,
 )
 
 IDENTITY_RULES = Table(
@@ -187,6 +190,8 @@ IDENTITY_CHANGES = Table(
         Column("reason", STRING, "merged, split, moved, …", "none"),
     ),
     keys=("identifier_id", "from_profile_id", "changed_at"),
+    cluster_by=("identifier_id", "from_profile_id"),
+    file_mib=LOOKED_UP,
     history=True,
 )
 
@@ -255,4 +260,5 @@ def profile_attributes_table(profile: ProfileConfig) -> Table:
         ),
         keys=("profile_id",),
         cluster_by=("profile_id",),
+        file_mib=LOOKED_UP,
     )

@@ -45,8 +45,8 @@ class FileTables:
         if found is None:
             return []
         held, query = found
-        statement = _statement("t", columns, {field.name for field in held.schema().fields}, where, tail)
-        return pa.table(query.execute(statement)).to_pylist()
+        asked = statement("t", columns, {field.name for field in held.schema().fields}, where, tail)
+        return pa.table(query.execute(asked)).to_pylist()
 
     def refresh(self) -> None:
         """See :class:`Tables`."""
@@ -95,7 +95,7 @@ class CatalogueTables:
             return []
         name = table_name(self._lake, table)
         present = set(self._spark.table(name).columns)
-        return self._spark.sql(_statement(name, columns, present, where, tail)).toArrow().to_pylist()
+        return self._spark.sql(statement(name, columns, present, where, tail)).toArrow().to_pylist()
 
     def refresh(self) -> None:
         """Every question reads the current versions."""
@@ -105,7 +105,8 @@ class CatalogueTables:
         append_rows(self._spark, self._lake, table, rows)
 
 
-def _statement(name: str, columns: Sequence[str], present: set[str], where: str, tail: str) -> str:
+def statement(name: str, columns: Sequence[str], present: set[str], where: str, tail: str) -> str:
+    """The question as SQL; a column that is not ``present`` is null."""
     chosen = ", ".join(f"`{c}`" if c in present else f"cast(null as string) as `{c}`" for c in columns)
     return f"select {chosen} from {name} where {where} {tail}"
 

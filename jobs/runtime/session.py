@@ -106,19 +106,23 @@ def _local_session(builder: SparkSession.Builder) -> SparkSession:
 
 @contextmanager
 def _java_messages_in_a_file() -> Iterator[Path]:
-    """The JVM started meanwhile writes its messages to a file: the console is for people, and what goes wrong in Spark
-    reaches them as an error of Python's.
+    """The JVM started meanwhile writes its messages to a file: the console is for people, and standard output for what a
+    command prints (VACUUM has its own lines there). What goes wrong in Spark reaches them as an error of Python's.
     """
     descriptor, name = tempfile.mkstemp(prefix="c360-java-", suffix=".log")
+    sys.stdout.flush()
     sys.stderr.flush()
-    console = os.dup(2)
-    os.dup2(descriptor, 2)
+    consoles = {stream: os.dup(stream) for stream in (1, 2)}
+    for stream in consoles:
+        os.dup2(descriptor, stream)
     try:
         yield Path(name)
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
-        os.dup2(console, 2)
-        os.close(console)
+        for stream, console in consoles.items():
+            os.dup2(console, stream)
+            os.close(console)
         os.close(descriptor)
 
 

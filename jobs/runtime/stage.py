@@ -199,13 +199,16 @@ def _hold(run: Run, stage: str, keys: DataFrame) -> tuple[DataFrame, int]:
 
 
 def _is_lost_feed(error: Exception) -> bool:
-    """Whether the error says that files or versions of a change feed are gone (VACUUM, expired log, feed switched off)."""
+    """Whether the error says that files or versions of a change feed are gone (VACUUM, expired log, feed switched off), or
+    are so old that VACUUM may take them at any time.
+    """
     text = str(error)
     signs = (
         "DELTA_CHANGE_DATA",
         "DELTA_MISSING_CHANGE_DATA",
         "DELTA_CDC",
         "DELTA_VERSION",
+        "DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION",
         "FILE_NOT_EXIST",
         "FileNotFound",
     )
