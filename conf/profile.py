@@ -1,4 +1,4 @@
-"""The declared profile: its attributes, with the merge policy that says which source's value wins."""
+"""The declared profile: its attributes, each with its merge policy, measures of activity, and consents."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from conf.activity import Measure, check_measures
+from conf.consent import Consent
 from conf.model import Declared
 
 AttributeType = Literal["string", "int", "bigint", "double", "boolean", "date", "timestamp", "decimal(18,2)"]
@@ -74,17 +76,44 @@ class ProfileConfig(Declared):
     """``conf/profile.yml``."""
 
     attributes: tuple[Attribute, ...] = ()
+    activity: tuple[Measure, ...] = ()
+    consents: tuple[Consent, ...] = ()
 
     @field_validator("attributes")
     @classmethod
     def _unique_names(cls, value: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
-        names = [attribute.name for attribute in value]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"declared twice: {', '.join(twice)}")
+        _refuse_repeats([attribute.name for attribute in value])
         return value
+
+    @field_validator("activity")
+    @classmethod
+    def _measures_fit(cls, value: tuple[Measure, ...]) -> tuple[Measure, ...]:
+        check_measures(value)
+        return value
+
+    @field_validator("consents")
+    @classmethod
+    def _consents_once(cls, value: tuple[Consent, ...]) -> tuple[Consent, ...]:
+        _refuse_repeats([f"{consent.channel} {consent.purpose}" for consent in value])
+        return value
+
+    @property
+    def event_measures(self) -> tuple[Measure, ...]:
+        """The measures that events are kept for: of the others, a day's activity and other measures tell enough."""
+        return tuple(m for m in self.activity if m.over == "events" and m.measure != "formula")
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether a measure has a window, so that the day of ``as_of`` changes it."""
+        return any(column.days is not None for measure in self.activity for column in measure.columns)
 
     @property
     def lifetimes(self) -> tuple[int, ...]:
         """Every number of days after which a value may expire."""
         return tuple(sorted({a.valid_days for a in self.attributes if a.valid_days is not None}))
+
+
+def _refuse_repeats(names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"declared twice: {', '.join(twice)}")

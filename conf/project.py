@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from conf.activity import unknown_event_columns
 from conf.agreement import disagreements
 from conf.errors import ConfigurationError
 from conf.identity import IdentityConfig
@@ -78,6 +79,9 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
     if profile is not None:
         problems.extend(_unknown_attributes(sources, profile))
         problems.extend(disagreements(sources, profile))
+        mapped = {name for source in sources if source.kind == "events" for name in source.attribute_names}
+        problems.extend(unknown_event_columns(profile.activity, mapped))
+        problems.extend(_repeated_columns(profile))
     if segments is not None:
         problems.extend(_unmapped_margin(sources, segments))
     raise_problems(problems)
@@ -146,6 +150,17 @@ def _matching_problems(sources: tuple[Source, ...], identity: IdentityConfig) ->
     return problems
 
 
+def _repeated_columns(profile: ProfileConfig) -> list[str]:
+    """What the customer 360 has already cannot be the name of an attribute or a measure as well."""
+    from conf.tables.gold import customer_360_table
+
+    try:
+        customer_360_table(profile)
+    except ValueError as error:
+        return [f"profile.yml: {error}"]
+    return []
+
+
 def _unknown_attributes(sources: tuple[Source, ...], profile: ProfileConfig) -> list[str]:
     mapped = {name for source in sources if source.kind == "records" for name in source.attribute_names}
     names = {source.source for source in sources}
@@ -159,6 +174,12 @@ def _unknown_attributes(sources: tuple[Source, ...], profile: ProfileConfig) -> 
         for attribute in profile.attributes
         for source in attribute.sources
         if source not in names
+    ]
+    told = {name for source in sources for name in source.attribute_names}
+    problems += [
+        f"profile.yml: `consents`: no source maps {consent.attribute!r}"
+        for consent in profile.consents
+        if consent.attribute not in told
     ]
     return problems
 

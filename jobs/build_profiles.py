@@ -1,4 +1,4 @@
-"""Build profiles: what each identifier did on each day, and each profile's attributes by merge policy."""
+"""Build profiles: what each identifier did on each day, and each profile's attributes and consents by policy."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from conf.activity import Measure
 from conf.profile import ProfileConfig
 from conf.project import Project, fingerprint
 from conf.reading import raise_problems
+from conf.tables.consents import CONSENTS
 from conf.tables.gold import customer_360_table
+from conf.tables.measures import activity_measures_table
 from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, RECORDS, profile_attributes_table
 from jobs.runtime.lake import WIDER_TYPES, merge, read, types_of, union
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.profile.activity import summarise_activity
+from transforms.profile.consents import consent_statements, decide_consents, lapsing_statements
 from transforms.profile.days import has_left
+from transforms.profile.measured_days import measure_days
 from transforms.profile.survivorship import surviving_attributes, unfit_values
 
 if TYPE_CHECKING:
@@ -25,9 +30,12 @@ if TYPE_CHECKING:
 
 
 def build_profiles(run: Run) -> list[Outcome]:
-    """Activity first, then attributes; neither reads the other."""
+    """Activity, attributes and consents; none reads another."""
     check_types(run)
-    return [run_stage(run, activity_stage()), run_stage(run, attributes_stage(run.project))]
+    stages = [activity_stage(run.project), attributes_stage(run.project)]
+    if run.project.profile.consents:
+        stages.append(consents_stage(run.project))
+    return [run_stage(run, stage) for stage in stages]
 
 
 def check_types(run: Run) -> None:
@@ -47,16 +55,22 @@ def check_types(run: Run) -> None:
     raise_problems(list(problems))
 
 
-def activity_stage() -> Stage:
+def activity_stage(project: Project) -> Stage:
     """Its keys are the days of identifiers on which an event changed."""
+    measures = activity_measures_table(project.profile)
     return Stage(
         name="build-activity",
         reads=(EVENTS.name,),
-        writes=(ACTIVITY.name,),
-        fingerprint=lambda p: fingerprint("activity 1"),
+        writes=(ACTIVITY.name, measures.name),
+        fingerprint=lambda p: fingerprint("activity 2", *(_of_a_day(m) for m in p.profile.event_measures)),
         keys=lambda run, feeds: _days(union(list(feeds.values()))),
         body=_build_activity,
     )
+
+
+def _of_a_day(measure: Measure) -> Measure:
+    """A measure without what a day does not depend on: another window, type or comment makes no day anew."""
+    return measure.model_copy(update={"windows": ("all",), "type": None, "comment": "", "personal": "indirect"})
 
 
 def _days(events: DataFrame) -> DataFrame:
@@ -71,8 +85,13 @@ def _build_activity(run: Run, changes: Changes) -> dict[str, Any]:
             F.col("identifier_id").alias("primary_identifier_id"), F.col("activity_on").alias("occurred_on")
         )
         events = events.join(F.broadcast(days), ["primary_identifier_id", "occurred_on"], "left_semi")
+    profile = run.project.profile
     rows = summarise_activity(events)
-    return {"activity": merge(run.spark, run.lake, ACTIVITY, rows, scope=changes.keys, scope_keys=ACTIVITY.keys)}
+    counts = {"activity": merge(run.spark, run.lake, ACTIVITY, rows, scope=changes.keys, scope_keys=ACTIVITY.keys)}
+    if profile.event_measures:
+        table, days = activity_measures_table(profile), measure_days(events, profile)
+        counts["measures"] = merge(run.spark, run.lake, table, days, scope=changes.keys, scope_keys=table.keys)
+    return counts
 
 
 def attributes_stage(project: Project) -> Stage:
@@ -109,7 +128,8 @@ def _profiles_of_expired_values(run: Run, last_as_of: datetime) -> DataFrame:
 
 def _profiles_of(run: Run, identifiers: DataFrame) -> DataFrame:
     identities = read(run.spark, run.lake, IDENTITIES)
-    return identities.join(F.broadcast(identifiers.distinct()), "identifier_id", "left_semi").select("profile_id")
+    named = identifiers.select("identifier_id").distinct()
+    return identities.join(F.broadcast(named), "identifier_id", "left_semi").select("profile_id")
 
 
 def _build_attributes(run: Run, changes: Changes) -> dict[str, Any]:
@@ -133,3 +153,66 @@ def _unfit(profile: ProfileConfig, records: DataFrame) -> dict[str, Any]:
     for row in unfit_values(records, profile).collect():
         found.setdefault(row["source"], {})[row["attribute"]] = row["values"]
     return {"unfit_values": found} if found else {}
+
+
+def consents_stage(project: Project) -> Stage:
+    """Its keys are the profiles whose statements, or whose identifiers, changed, or a consent of which lapsed."""
+    lapses = any(consent.valid_days is not None for consent in project.profile.consents)
+    return Stage(
+        name="build-consents",
+        reads=(IDENTITIES.name, *_tables_with_statements(project)),
+        writes=(CONSENTS.name,),
+        fingerprint=lambda p: fingerprint("consents 1", p.profile.consents),
+        keys=_profiles_of_statements,
+        body=_build_consents,
+        uses_as_of=lapses,
+        keys_crossing=_profiles_of_lapsed_consents if lapses else None,
+    )
+
+
+_STATED_AT = {RECORDS.name: "observed_at", EVENTS.name: "occurred_at"}
+
+
+def _tables_with_statements(project: Project) -> tuple[str, ...]:
+    """Records, events or both: where a source maps what a consent is told in."""
+    wanted = {consent.attribute for consent in project.profile.consents}
+    kinds = {source.kind for source in project.sources if wanted & set(source.attribute_names)}
+    return tuple(table.name for table, kind in ((RECORDS, "records"), (EVENTS, "events")) if kind in kinds)
+
+
+def _profiles_of_statements(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
+    frames = []
+    for name, feed in feeds.items():
+        if name == IDENTITIES.name:
+            frames.append(feed.select("profile_id"))
+        else:
+            frames.append(_profiles_of(run, consent_statements(feed, _STATED_AT[name], run.project.profile)))
+    return union(frames)
+
+
+def _statements(run: Run, identities: DataFrame | None = None) -> DataFrame:
+    """All statements, or those of some identities."""
+    frames = []
+    for table in (RECORDS, EVENTS):
+        if table.name in _tables_with_statements(run.project):
+            rows = read(run.spark, run.lake, table)
+            if identities is not None:
+                whose = identities.select(F.col("identifier_id").alias("primary_identifier_id"))
+                rows = rows.join(whose, "primary_identifier_id", "left_semi")
+            frames.append(consent_statements(rows, _STATED_AT[table.name], run.project.profile))
+    return union(frames)
+
+
+def _profiles_of_lapsed_consents(run: Run, last_as_of: datetime) -> DataFrame:
+    assert run.as_of is not None
+    lapsed = lapsing_statements(_statements(run), run.project.profile, last_as_of.date(), run.as_of.date())
+    return _profiles_of(run, lapsed.select("identifier_id"))
+
+
+def _build_consents(run: Run, changes: Changes) -> dict[str, Any]:
+    identities = read(run.spark, run.lake, IDENTITIES)
+    if changes.keys is not None:
+        identities = identities.join(F.broadcast(changes.keys), "profile_id", "left_semi")
+    statements = _statements(run, identities if changes.keys is not None else None)
+    rows = decide_consents(statements, identities, run.project.profile, run.as_of.date() if run.as_of else None)
+    return {"consents": merge(run.spark, run.lake, CONSENTS, rows, scope=changes.keys, scope_keys=("profile_id",))}

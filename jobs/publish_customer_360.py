@@ -2,61 +2,95 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from conf.project import Project, fingerprint
+from conf.tables.consents import CONSENTS
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.measures import activity_measures_table
 from conf.tables.silver import ACTIVITY, IDENTITIES, profile_attributes_table
 from jobs.runtime.lake import ensure_table, merge, read, union
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.score_rfm import profiles_of_activity
 from transforms.profile.customer_360 import build_customer_360
+from transforms.profile.measures import days_crossing, measure_profiles
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
 def publish_customer_360(run: Run) -> list[Outcome]:
-    """Recomputes the profiles of which any part changed."""
+    """Recomputes the profiles of which any part changed, and those of whom a day left a window or came into one."""
     return [run_stage(run, publish_stage(run.project))]
 
 
 def publish_stage(project: Project) -> Stage:
     """Its keys are profiles."""
     attributes = profile_attributes_table(project.profile).name
+    measures = (activity_measures_table(project.profile).name,) if project.profile.event_measures else ()
+    consents = (CONSENTS.name,) if project.profile.consents else ()
+    scored = (RFM.name, RFM_SCORES.name, SEGMENT_ASSIGNMENTS.name)
     return Stage(
         name="publish-customer-360",
-        reads=(IDENTITIES.name, ACTIVITY.name, attributes, RFM.name, RFM_SCORES.name, SEGMENT_ASSIGNMENTS.name),
+        reads=(IDENTITIES.name, ACTIVITY.name, *measures, attributes, *consents, *scored),
         writes=(customer_360_table(project.profile).name,),
         fingerprint=lambda p: fingerprint(p.profile, tuple(p.identity.namespaces)),
         keys=_changed_profiles,
         body=_publish,
+        uses_as_of=project.profile.has_windows,
+        keys_crossing=_profiles_crossing if project.profile.has_windows else None,
     )
 
 
 def _changed_profiles(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
-    of_activity = {name: feed for name, feed in feeds.items() if name in (IDENTITIES.name, ACTIVITY.name)}
-    frames = [feed.select("profile_id") for name, feed in feeds.items() if name not in of_activity]
-    if of_activity:
-        frames.append(profiles_of_activity(run, of_activity))
+    frames = []
+    for name, feed in feeds.items():
+        if name in (ACTIVITY.name, activity_measures_table(run.project.profile).name):
+            frames.append(profiles_of_activity(run, {ACTIVITY.name: feed}))
+        else:
+            frames.append(feed.select("profile_id"))
     return union(frames).distinct()
+
+
+def _profiles_crossing(run: Run, before: datetime) -> DataFrame:
+    assert run.as_of is not None
+    profile, as_of = run.project.profile, run.as_of.date()
+    tables = [ACTIVITY, *([activity_measures_table(profile)] if profile.event_measures else [])]
+    crossing = [days_crossing(read(run.spark, run.lake, table), profile, before.date(), as_of) for table in tables]
+    return profiles_of_activity(run, {ACTIVITY.name: union(crossing)})
 
 
 def _publish(run: Run, changes: Changes) -> dict[str, Any]:
     spark, lake, project = run.spark, run.lake, run.project
     attributes = profile_attributes_table(project.profile)
-    for table in (attributes, ACTIVITY, RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS):
+    tables = (attributes, CONSENTS, ACTIVITY, RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS)
+    for table in tables:
         ensure_table(spark, lake, table)
-    parts = [read(spark, lake, table) for table in (IDENTITIES, attributes, ACTIVITY, RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS)]
-    identities, told, activity, rfm, scores, assignments = parts
+    parts = [read(spark, lake, table) for table in (IDENTITIES, *tables)]
+    identities, told, consents, activity, rfm, scores, assignments = parts
     if changes.keys is not None:
         of_keys = F.broadcast(changes.keys)
-        identities, told, rfm, scores, assignments = (
-            frame.join(of_keys, "profile_id", "left_semi") for frame in (identities, told, rfm, scores, assignments)
+        identities, told, consents, rfm, scores, assignments = (
+            frame.join(of_keys, "profile_id", "left_semi") for frame in (identities, told, consents, rfm, scores, assignments)
         )
     current = assignments.where("is_current")
-    rows = build_customer_360(identities, told, activity, rfm, scores, current, project.identity, project.profile)
+    measures = _measures(run, activity, identities)
+    rows = build_customer_360(
+        identities, told, consents, activity, measures, rfm, scores, current, project.identity, project.profile
+    )
     table = customer_360_table(project.profile)
     return {"profiles": merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",))}
+
+
+def _measures(run: Run, activity: DataFrame, identities: DataFrame) -> DataFrame:
+    profile = run.project.profile
+    table = activity_measures_table(profile)
+    days = activity
+    if profile.event_measures:
+        ensure_table(run.spark, run.lake, table)
+        days = read(run.spark, run.lake, table)
+    as_of = run.as_of.date() if run.as_of else date.min  # without an event there is no "now", and nothing to measure
+    return measure_profiles(days, activity, identities.select("identifier_id", "profile_id"), profile, as_of)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from conf.tables.consents import CONSENTS
 from conf.tables.gold import PURCHASE_PREDICTIONS, RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.measures import activity_measures_table
 from conf.tables.ops import SEGMENT_DRIFT
 from conf.tables.silver import (
     ACTIVITY,
@@ -81,7 +83,9 @@ def _table_names(run: Run) -> list[str]:
         *(f"bronze.{s.source}" for s in run.project.sources),
         *silver,
         *([RECORD_MATCHES.name] if run.project.identity.matching else []),
+        *([activity_measures_table(profile).name] if profile.event_measures else []),
         profile_attributes_table(profile).name,
+        *([CONSENTS.name] if profile.consents else []),
         *gold,
     ]
 

@@ -51,8 +51,9 @@ class Table:
 
     def __post_init__(self) -> None:
         names = self.column_names
-        if len(set(names)) != len(names):
-            raise ValueError(f"{self.name}: a column is declared twice")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{self.name}: a column is declared twice: {', '.join(twice)}")
         by_name = {column.name: column for column in self.columns}
         for name in (*self.keys, *self.cluster_by):
             if name not in by_name:

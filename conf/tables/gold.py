@@ -5,7 +5,9 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from conf.profile import ProfileConfig
+from conf.tables.consents import consent_columns
 from conf.tables.contract import LOOKED_UP, Column, Table
+from conf.tables.measures import measure_columns
 from conf.tables.silver import DAY, LONG, MONEY, QUANTITY, STRING, TIME, attribute_columns
 
 _NUMBERS = (
@@ -101,6 +103,7 @@ def customer_360_table(profile: ProfileConfig) -> Table:
             Column("profile_id", STRING, "Profile", "indirect", False),
             Column("profile_type", STRING, "known (a person's identifier is linked) or anonymous", "none"),
             *attribute_columns(profile),
+            *consent_columns(profile),
             Column("identifiers", LONG, "How many identifiers it has", "indirect"),
             Column("identifier_namespaces", T.ArrayType(STRING), "Namespaces of its identifiers, sorted", "indirect"),
             Column("first_seen", TIME, "First record or event (UTC)", "indirect"),
@@ -111,6 +114,7 @@ def customer_360_table(profile: ProfileConfig) -> Table:
             Column("add_to_carts", LONG, "add_to_cart events", "indirect"),
             Column("app_opens", LONG, "app_open events", "indirect"),
             Column("calls", LONG, "call events", "indirect"),
+            *measure_columns(profile),
             *_NUMBERS,
             *_RFM,
             *_SCORES,

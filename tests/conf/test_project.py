@@ -101,3 +101,26 @@ def test_fingerprints_are_equal_exactly_where_what_is_declared_is(conf: Path) ->
     assert fingerprint(load_project(conf).source("pos")) == fingerprint(shipped)
     edit(conf / "sources" / "pos.yml", "store: store_id", "store: upper(store_id)")
     assert fingerprint(load_project(conf).source("pos")) != fingerprint(shipped)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("name: city", "name: email", "profile.yml:{line}: `attributes`: declared twice: email"),
+        ("name: city", "name: segment", "profile.yml: gold.customer_360: a column is declared twice: segment"),
+        ("name: orders,", "name: revenue, windows: [all],", "key `windows` stands twice"),
+        ("of: hour(occurred_at)", "of: hour(bought_at)", "profile.yml: `activity`: preferred_hour names bought_at; expected"),
+        ("attribute: marketing_consent", "attribute: consent", "profile.yml: `consents`: no source maps 'consent'"),
+        ("policy: most_restrictive", "policy: strict", "input should be 'most_restrictive' or 'latest'"),
+    ],
+)
+def test_a_profile_that_does_not_fit_is_told(conf: Path, old: str, new: str, told: str) -> None:
+    edit(conf / "profile.yml", old, new)
+    problems = problems_of(conf)
+    assert any(told.rsplit("{line}", maxsplit=1)[-1] in problem for problem in problems), problems
+
+
+def test_sources_that_disagree_on_a_unit_are_told_by_name(conf: Path) -> None:
+    edit(conf / "profile.yml", "name: city,", "name: city, unit: letters,")
+    (problem,) = problems_of(conf)
+    assert "city is told in different units: no unit in crm, and letters in the profile" in problem

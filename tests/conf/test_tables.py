@@ -9,13 +9,17 @@ from conf.profile import Attribute, ProfileConfig
 from conf.project import load_project
 from conf.tables import gold, ops, silver
 from conf.tables.bronze import bronze_table
+from conf.tables.consents import CONSENTS
 from conf.tables.contract import Column, Table
+from conf.tables.measures import activity_measures_table
 
 PROFILE = load_project().profile
 TABLES = [
     *(value for module in (silver, gold, ops) for value in vars(module).values() if isinstance(value, Table)),
     silver.profile_attributes_table(PROFILE),
     gold.customer_360_table(PROFILE),
+    activity_measures_table(PROFILE),
+    CONSENTS,
     bronze_table("pos", ("card_number", "sales_value")),
 ]
 by_name = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -14,8 +14,10 @@ import yaml
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.project import Project, default_conf, load_project
+from conf.tables.consents import CONSENTS
 from conf.tables.contract import Table
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.measures import activity_measures_table
 from conf.tables.silver import (
     ACTIVITY,
     EVENTS,
@@ -82,6 +84,8 @@ def rebuilt_tables(project: Project) -> list[Table]:
     """Silver and gold tables that an empty lake, built at once, holds just the same."""
     profile = project.profile
     silver = [EVENTS, RECORDS, QUARANTINE, IDENTITY_LINKS, IDENTITIES, ACTIVITY, profile_attributes_table(profile)]
+    silver += [activity_measures_table(profile)] if profile.event_measures else []
+    silver += [CONSENTS] if profile.consents else []
     return [*silver, RFM, RFM_SCORES, customer_360_table(profile)]
 
 

@@ -1,10 +1,11 @@
-"""The customer 360: one row per profile, joined from attributes, identities, activity, RFM, scores and segment."""
+"""The customer 360: one row per profile, joined from what the other tables say of it."""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from conf.consent import Consent
 from conf.identity import IdentityConfig
 from conf.profile import ProfileConfig
 from conf.tables.gold import customer_360_table
@@ -15,7 +16,9 @@ _COUNTS = ("events", "returns", "product_views", "add_to_carts", "app_opens", "c
 def build_customer_360(
     identities: DataFrame,
     attributes: DataFrame,
+    consents: DataFrame,
     activity: DataFrame,
+    measures: DataFrame,
     rfm: DataFrame,
     scores: DataFrame,
     assignments: DataFrame,
@@ -24,8 +27,8 @@ def build_customer_360(
 ) -> DataFrame:
     """One row per profile among ``identities``, in the contract of ``gold.customer_360``.
 
-    Counts are 0 where there was none; purchases and segment are null for a profile that never bought. ``assignments``
-    are the current ones.
+    ``measures`` are of all these profiles. Counts are 0 where there was none; purchases and segment are null for a profile
+    that never bought. ``assignments`` are the current ones.
     """
     table = customer_360_table(profile)
     graph = _identity_summary(identities, identity)
@@ -41,7 +44,9 @@ def build_customer_360(
     )
     joined = (
         graph.join(attributes.drop("provenance"), "profile_id", "left")
+        .join(_consent_columns(consents, profile), "profile_id", "left")
         .join(done, "profile_id", "left")
+        .join(measures, "profile_id", "left")
         .join(rfm, "profile_id", "left")
         .join(scores.drop("model_version"), "profile_id", "left")
         .join(segment, "profile_id", "left")
@@ -65,3 +70,12 @@ def _identity_summary(identities: DataFrame, identity: IdentityConfig) -> DataFr
 def _activity_summary(activity: DataFrame, identities: DataFrame) -> DataFrame:
     held = identities.select("identifier_id", "profile_id")
     return activity.join(held, "identifier_id", "inner").groupBy("profile_id").agg(*(F.sum(name).alias(name) for name in _COUNTS))
+
+
+def _consent_columns(consents: DataFrame, profile: ProfileConfig) -> DataFrame:
+    def column(consent: Consent) -> Column:
+        is_it = (F.col("channel") == consent.channel) & (F.col("purpose") == consent.purpose)
+        return F.max(F.when(is_it, F.col("is_given"))).alias(consent.column)
+
+    told = [column(consent) for consent in profile.consents]
+    return consents.groupBy("profile_id").agg(*told) if told else consents.select("profile_id").distinct()

@@ -8,13 +8,23 @@ from pyspark.sql import Row, SparkSession
 
 from conf.identity import IdentityConfig
 from conf.profile import ProfileConfig
+from conf.tables.consents import CONSENTS
 from conf.tables.contract import Table
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.silver import ACTIVITY, IDENTITIES, profile_attributes_table
 from transforms.profile.customer_360 import build_customer_360
 
 IDENTITY = IdentityConfig.model_validate({"namespaces": [{"name": "email"}, {"name": "cookie", "kind": "browser"}]})
-PROFILE = ProfileConfig.model_validate({"attributes": [{"name": "city"}]})
+PROFILE = ProfileConfig.model_validate(
+    {
+        "attributes": [{"name": "city"}],
+        "activity": [{"name": "views", "measure": "count", "windows": ["7d", "all"]}],
+        "consents": [
+            {"channel": "email", "purpose": "marketing", "attribute": "consent"},
+            {"channel": "phone", "purpose": "marketing", "attribute": "calls"},
+        ],
+    }
+)
 DAY, TIME = date(2017, 1, 2), datetime(2017, 1, 2, tzinfo=timezone.utc)
 
 
@@ -42,11 +52,15 @@ def customers(spark: SparkSession) -> dict[str, Row]:
         {"identifier_id": "gone", "activity_on": DAY, "events": 9},
     )
     attributes = frame(profile_attributes_table(PROFILE), {"profile_id": "ann", "city": "Bonn"})
+    consents = frame(
+        CONSENTS, {"profile_id": "ann", "channel": "email", "purpose": "marketing", "is_given": False, "source": "crm"}
+    )
+    measures = spark.createDataFrame([("ann", 1, 9), ("stranger", 0, 0)], "profile_id string, views_7d bigint, views bigint")
     rfm = frame(RFM, {"profile_id": "ann", "purchases": 4, "frequency": 4})
     scores = frame(RFM_SCORES, {"profile_id": "ann", "rfm_cell": "5-4-2", "model_version": "3"})
     moved = {"previous_segment": "New", "reason": "customer moved", "model_version": "3"}
     assignments = frame(SEGMENT_ASSIGNMENTS, {"profile_id": "ann", "segment": "Loyal", "valid_from": TIME, **moved})
-    built = build_customer_360(identities, attributes, activity, rfm, scores, assignments, IDENTITY, PROFILE)
+    built = build_customer_360(identities, attributes, consents, activity, measures, rfm, scores, assignments, IDENTITY, PROFILE)
     assert built.columns == list(customer_360_table(PROFILE).column_names)
     return {row.profile_id: row for row in built.collect()}
 
@@ -78,3 +92,12 @@ def test_attributes_rfm_and_segment_are_joined(customers: dict[str, Row]) -> Non
 def test_who_did_nothing_has_counts_of_zero_and_who_never_bought_has_no_purchases(customers: dict[str, Row]) -> None:
     stranger = customers["stranger"]
     assert (stranger.events, stranger.calls, stranger.purchases, stranger.segment, stranger.city) == (0, 0, None, None, None)
+
+
+def test_a_consent_is_given_refused_or_nobody_told(customers: dict[str, Row]) -> None:
+    ann = customers["ann"]
+    assert (ann.consent_email_marketing, ann.consent_phone_marketing) == (False, None)
+
+
+def test_measures_are_joined_window_by_window(customers: dict[str, Row]) -> None:
+    assert {name: (row.views_7d, row.views) for name, row in customers.items()} == {"ann": (1, 9), "stranger": (0, 0)}

@@ -1,0 +1,159 @@
+"""The declared measures of a profile: its days added up, over the windows that end with ``as_of``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import reduce
+from operator import or_
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from conf.activity import Measure, MeasureColumn
+from conf.profile import ProfileConfig
+from conf.tables.measures import measure_type
+from transforms.profile.days import has_entered, has_left, is_in_window
+from transforms.profile.values import add_up_values, collected, in_time
+
+
+def measure_profiles(
+    days: DataFrame, activity: DataFrame, identities: DataFrame, profile: ProfileConfig, as_of: date | Column
+) -> DataFrame:
+    """``silver.activity_measures``, ``silver.activity`` and identities -> one row per profile, with the column of every
+    window of every measure. Counts and sums of nothing are 0, all else is null. A window ends with the day of ``as_of``.
+    ``identities`` are ``identifier_id`` and ``profile_id``, and ``as_of`` where that is a column.
+    """
+    held = identities.select("profile_id").distinct()
+    parts = [
+        _from_activity(_of_profiles(activity, identities), profile, as_of),
+        _plain_of_profiles(_of_profiles(days, identities), profile, as_of) if profile.event_measures else None,
+        _values_of_profiles(_of_profiles(days, identities), profile, as_of) if profile.event_measures else None,
+    ]
+    joined = reduce(lambda left, right: left.join(right, "profile_id", "left"), [p for p in parts if p is not None], held)
+    finished = joined.select("profile_id", *_finished(profile))
+    formulas = {m.name: _formula(m) for m in profile.activity if m.measure == "formula"}
+    names = [column.name for _, column in _columns(list(profile.activity))]
+    return finished.withColumns(formulas).select("profile_id", *names)
+
+
+def _of_profiles(days: DataFrame, identities: DataFrame) -> DataFrame:
+    return days.join(identities, "identifier_id", "inner")
+
+
+def _columns(measures: list[Measure]) -> list[tuple[Measure, MeasureColumn]]:
+    return [(measure, column) for measure in measures for column in measure.columns]
+
+
+def _is_in(column: MeasureColumn, as_of: date | Column) -> Column:
+    return F.lit(True) if column.days is None else is_in_window(F.col("activity_on"), column.days, as_of)
+
+
+def _from_activity(days: DataFrame, profile: ProfileConfig, as_of: date | Column) -> DataFrame | None:
+    wanted = _columns([measure for measure in profile.activity if measure.over == "days"])
+    sums = [F.try_sum(F.when(_is_in(column, as_of), F.col(str(measure.of)))).alias(column.name) for measure, column in wanted]
+    return days.groupBy("profile_id").agg(*sums) if sums else None
+
+
+def _plain_of_profiles(days: DataFrame, profile: ProfileConfig, as_of: date | Column) -> DataFrame | None:
+    wanted = _columns([measure for measure in profile.event_measures if not measure.of_values])
+    together: dict[str, Callable[[Column], Column]] = {"min": F.min, "first": F.min, "max": F.max, "last": F.max}
+    totals = [
+        together.get(measure.measure, F.try_sum)(F.when(_is_in(column, as_of), F.col(measure.name))).alias(column.name)
+        for measure, column in wanted
+    ]
+    return days.groupBy("profile_id").agg(*totals) if totals else None
+
+
+def _values_of_profiles(days: DataFrame, profile: ProfileConfig, as_of: date | Column) -> DataFrame | None:
+    wanted = _columns([measure for measure in profile.event_measures if measure.of_values])
+    if not wanted:
+        return None
+    kept = [
+        F.when(
+            _is_in(column, as_of) & F.col(measure.name).isNotNull(),
+            F.struct(F.lit(column.name).alias("column"), F.col(measure.name).alias("told")),
+        )
+        for measure, column in wanted
+    ]
+    by_column = days.select("profile_id", F.inline(F.array_compact(F.array(*kept))))
+    by_value = add_up_values(by_column.select("profile_id", "column", F.inline("told")), "profile_id")
+    return by_value.groupBy("profile_id").agg(*(collected(column.name).alias(column.name) for _, column in wanted))
+
+
+def _finished(profile: ProfileConfig) -> list[Column]:
+    """The columns as the profile has them, from numbers, times and values that were added up; formulas are still to come."""
+    finished = []
+    for measure, column in _columns([m for m in profile.activity if m.measure != "formula"]):
+        made = F.col(column.name)
+        if measure.of_values:
+            made = _value(measure, made)
+        elif measure.measure in ("count", "sum"):
+            made = F.coalesce(made, F.lit(0)).try_cast(measure_type(measure))
+        else:
+            made = made.try_cast(measure_type(measure))
+        finished.append(made.alias(column.name))
+    return finished
+
+
+def _value(measure: Measure, values: Column) -> Column:
+    """What a column of values says in the end; ``values`` are in their own order, or null."""
+    kind = measure_type(measure)
+    if measure.by is not None:
+        part = {"first": "first_at", "last": "last_at"}.get(measure.measure, "number")
+        return _map_of(values, part).cast(kind)
+    if measure.measure == "distinct":
+        return F.coalesce(F.array_size(values), F.lit(0)).cast(kind)
+    if measure.measure == "open":
+        still = F.filter(values, lambda e: e["last_at"].isNotNull() & (e["closed_at"].isNull() | (e["last_at"] > e["closed_at"])))
+        return F.when(F.size(still) > 0, _map_of(still, "last_at"))
+    if measure.measure == "recent":
+        newest = F.slice(in_time(values, "last_at", newest=True), 1, measure.keep)
+        return F.when(F.size(newest) > 0, F.transform(newest, lambda e: e["value"]))
+    if measure.measure == "top":
+        return _most(values).try_cast(kind)
+    return F.get(in_time(values, f"{measure.measure}_at", newest=measure.measure == "last"), F.lit(0))["value"]
+
+
+def _map_of(values: Column, part: str) -> Column:
+    entries = F.transform(values, lambda e: F.struct(e["value"].alias("key"), e[part].alias("value")))
+    return F.when(F.size(values) > 0, F.map_from_entries(entries))
+
+
+def _most(values: Column) -> Column:
+    """The value with the most; of equals the one seen last, then the first in order."""
+
+    def ranked(entry: Column) -> Column:
+        return F.struct(
+            (-entry["number"]).alias("most"), (-F.unix_micros(entry["last_at"])).alias("newest"), entry["value"].alias("value")
+        )
+
+    return F.array_min(F.transform(F.filter(values, lambda e: e["number"].isNotNull()), ranked))["value"]
+
+
+def _formula(measure: Measure) -> Column:
+    expression = measure.expression("of")
+    assert expression is not None
+    return F.expr(expression.sql).try_cast(measure_type(measure))
+
+
+def days_crossing(days: DataFrame, profile: ProfileConfig, before: date, as_of: date) -> DataFrame:
+    """Of ``silver.activity`` or ``silver.activity_measures`` the rows of days that a window lost or gained between the two
+    days of ``as_of``, and that tell something of its measure: identifiers, with repeats.
+    """
+    day = F.col("activity_on")
+    crossing = [
+        (has_left(day, column.days, before, as_of) | has_entered(day, before, as_of)) & _tells(measure)
+        for measure, column in _columns([measure for measure in profile.activity if measure.measure != "formula"])
+        if column.days is not None and _source_of(measure) in days.columns
+    ]
+    return days.where(reduce(or_, crossing, F.lit(False))).select("identifier_id")
+
+
+def _source_of(measure: Measure) -> str:
+    return str(measure.of) if measure.over == "days" else measure.name
+
+
+def _tells(measure: Measure) -> Column:
+    told = F.col(_source_of(measure))
+    return (told != 0) if measure.over == "days" else told.isNotNull()
