@@ -26,7 +26,11 @@ class SecretReference(Declared):
 
 
 class Settings(Declared):
-    """One environment. ``lake`` is a path, or ``catalog`` names a catalogue; exactly one is given."""
+    """One environment. ``lake`` is a path, or ``catalog`` names a catalogue; exactly one is given.
+
+    ``solve_in_one_task_up_to``: how many links the memory of one Python worker may take, at about 250 MB a million. More
+    of them are solved in parts, each no larger as a rule.
+    """
 
     lake: str | None = None
     catalog: str | None = None
@@ -35,6 +39,7 @@ class Settings(Declared):
     as_of: str = "latest_event"
     future_tolerance: str = Field(default="1d", pattern=r"^\d+[hd]$")
     salt: SecretReference | None = None
+    solve_in_one_task_up_to: int = Field(default=20_000_000, ge=1)
     tracking_uri: str | None = None
     registry_uri: str | None = None
     experiment: str = "lakehouse-c360"
