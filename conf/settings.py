@@ -26,7 +26,11 @@ class SecretReference(Declared):
 
 
 class Settings(Declared):
-    """One environment. ``lake`` is a path, or ``catalog`` names a catalogue; exactly one is given."""
+    """One environment. ``lake`` is a path, or ``catalog`` names a catalogue; exactly one is given.
+
+    ``solve_in_one_task_up_to``: how many links the memory of one Python worker may take, at about 250 MB a million. More
+    of them are solved in parts, each no larger as a rule.
+    """
 
     lake: str | None = None
     catalog: str | None = None
@@ -37,6 +41,7 @@ class Settings(Declared):
     salt: SecretReference | None = None
     keep_files: str = Field(default="7d", pattern=r"^[1-9]\d*[hd]$")
     keep_runs: str = Field(default="365d", pattern=r"^[1-9]\d*[hd]$")
+    solve_in_one_task_up_to: int = Field(default=20_000_000, ge=1)
     tracking_uri: str | None = None
     registry_uri: str | None = None
     experiment: str = "lakehouse-c360"

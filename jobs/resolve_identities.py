@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +10,22 @@ from pyspark.sql import functions as F
 
 from conf.project import Project, fingerprint
 from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, IDENTITY_RULES, RECORD_MATCHES, RECORDS
-from jobs.runtime.lake import ensure_table, exists, merge, read, read_rows, scratch, union
+from jobs.runtime.lake import count_rows, ensure_table, exists, merge, read, read_rows, scratch, union
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
+from jobs.solve_at_large import solve_at_large
 from transforms.identity.changes import identity_changes
 from transforms.identity.links import link_identifiers, sightings
 from transforms.identity.matching import match_sightings
 from transforms.identity.normalise import BLOCKED
-from transforms.identity.resolve import identities_of, links_of, solve
+from transforms.identity.resolve import identities_of, links_of, pack_links, solve, solve_packed, unpacked_links
 from transforms.identity.rules import ResolutionRules, standing_decisions
 from transforms.identity.scope import expired_between, links_in_scope, touched_scope, within
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+PARTS_A_TASK = 4
+"""Parts are dealt out by chance: with some to spare, none is much larger than a task may hold."""
 
 
 def resolve_identities(run: Run) -> list[Outcome]:
@@ -72,12 +77,12 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
     before, scope = read(spark, lake, IDENTITIES), None
     links = link_identifiers(_sightings_of(run, changes.keys))
     if changes.keys is not None:
-        known = scratch(spark, lake, "links", _links_now(run, changes.keys, links))
+        known = _links_now(run, changes.keys, links)
         links, listed = known.where(F.col("blocked").isNull()), known.where(F.col("blocked").isNotNull())
         scope = scratch(spark, lake, "scope", touched_scope(changes.keys, links, before, rules))
         links, before = links_in_scope(links, scope), within(before, scope)
         links = links.unionByName(listed.drop("severed"), allowMissingColumns=True)
-    solved = scratch(spark, lake, "solved", solve(links, rules))
+    solved = scratch(spark, lake, "solved", _solved(run, links, rules, everything=changes.keys is None))
     after = identities_of(solved) if scope is None else within(identities_of(solved), scope)
     # What moved is written before identities are replaced: a killed run finds it again, a finished one changes nothing.
     moved = identity_changes(before, after, run.as_of or run.started_at)
@@ -86,6 +91,18 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
         "links": merge(spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",)),
         "identities": merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",)),
     }
+
+
+def _solved(run: Run, links: DataFrame, rules: ResolutionRules, everything: bool) -> DataFrame:
+    """The links solved: in one task, or in parts where they are more than one task may hold."""
+    most = run.project.settings.solve_in_one_task_up_to
+    if not everything and count_rows(run.session_if_needed(), run.lake, IDENTITY_LINKS.name) <= most:
+        return solve(links, rules)
+    packed = scratch(run.spark, run.lake, "packed_links", pack_links(links))
+    size = packed.agg(F.sum("size")).collect()[0][0] or 0
+    if size <= most:
+        return solve_packed(packed, rules)
+    return solve_at_large(run.spark, run.lake, unpacked_links(packed), rules, parts=PARTS_A_TASK * math.ceil(size / most))
 
 
 def rules_of(run: Run) -> ResolutionRules:
@@ -128,11 +145,11 @@ def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:
 
 def _links_now(run: Run, keys: DataFrame, recomputed: DataFrame) -> DataFrame:
     """All links as they are now, with ``severed`` as it was solved last: those of changed identifiers anew, with what
-    came with them ``blocked``; the others as they stand.
+    came with them ``blocked``; the others as they stand. Only those of changed identifiers are written down.
     """
-    links = current_links(run)
-    severed = links.select("identifier_id", "other_identifier_id", "severed")
+    links, keys = current_links(run), F.broadcast(keys)
+    severed = links.join(keys, "identifier_id", "left_semi").select("identifier_id", "other_identifier_id", "severed")
     anew = recomputed.join(severed, ["identifier_id", "other_identifier_id"], "left")
-    standing = links.join(F.broadcast(keys), "identifier_id", "left_anti")
-    names = (*IDENTITY_LINKS.column_names, "blocked")
-    return anew.select(*names).unionByName(standing.select(*names[:-1]), allowMissingColumns=True)
+    anew = scratch(run.spark, run.lake, "links", anew.select(*IDENTITY_LINKS.column_names, "blocked"))
+    standing = links.join(keys, "identifier_id", "left_anti")
+    return anew.unionByName(standing, allowMissingColumns=True)

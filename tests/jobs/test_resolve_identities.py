@@ -198,3 +198,20 @@ def decide(spark: SparkSession, lake: Lake, world: World, chance: random.Random)
             moment = TODAY.replace(minute=minute)
             rows.append((one, other, one.split(":")[0], other.split(":")[0], word, "drawn", "nobody", moment))
     append_rows(spark, lake, IDENTITY_RULES, [dict(zip(IDENTITY_RULES.column_names, row, strict=True)) for row in rows])
+
+
+def test_more_links_than_a_task_may_hold_come_out_the_same(spark: SparkSession, tmp_path: Path) -> None:
+    chance = random.Random(20170102)
+    lake = Lake(str(tmp_path / "lake"))
+    world = World(rules_with(email=2, device=4, total=7))
+    project = load_project()
+    run = Run(replace(project, identity=world.config), lake, "drawn", TODAY, RunLog(), lambda: spark, as_of=TODAY)
+    for table in (EVENTS, RECORDS, IDENTITY_RULES):
+        ensure_table(spark, lake, table)
+    for batch, most in enumerate((1_000, 40)):  # everything in one task, then what was touched in parts
+        drawn = {f"{graph}-{batch}-{number}": draw_event(chance, graph) for graph in range(40) for number in range(6)}
+        world.events.update(drawn)
+        merge(spark, lake, EVENTS, rows_of(spark, world, list(drawn)), delete_missing=False)
+        settings = project.settings.model_copy(update={"solve_in_one_task_up_to": most})
+        run_stage(replace(run, project=replace(run.project, settings=settings)), resolve_stage(run.project))
+        assert_as_the_oracle_says(lake, world)

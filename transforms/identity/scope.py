@@ -43,8 +43,9 @@ def touched_scope(changed: DataFrame, links: DataFrame, identities: DataFrame, r
     """
     named = _with_decided(changed.select("identifier_id"), rules).dropDuplicates()
     seeds = named.unionByName(_freed_neighbours(named, links, identities, rules)).dropDuplicates()
-    components = identities.join(seeds, "identifier_id", "left_semi").select("component_id").dropDuplicates()
-    members = identities.join(components, "component_id", "left_semi").select("identifier_id")
+    # Broadcast like the keys that they come from: nothing that grows with the lake is shuffled for a day's change.
+    components = identities.join(F.broadcast(seeds), "identifier_id", "left_semi").select("component_id").dropDuplicates()
+    members = identities.join(F.broadcast(components), "component_id", "left_semi").select("identifier_id")
     return seeds.unionByName(members).dropDuplicates()
 
 
@@ -62,8 +63,8 @@ def _with_decided(changed: DataFrame, rules: ResolutionRules) -> DataFrame:
 def _freed_neighbours(changed: DataFrame, links: DataFrame, identities: DataFrame, rules: ResolutionRules) -> DataFrame:
     """All neighbours of the changed identifiers that were hubs and are none any more."""
     were_hubs = identities.where(F.col("reason") == "hub").select("identifier_id")
-    suspects = were_hubs.join(changed, "identifier_id", "left_semi")
-    at_suspects = _both_ways(links).join(suspects, "identifier_id", "left_semi")
+    suspects = were_hubs.join(F.broadcast(changed), "identifier_id", "left_semi")
+    at_suspects = _both_ways(links).join(F.broadcast(suspects), "identifier_id", "left_semi")
     alive = at_suspects.where(~is_expired(rules))
     degree = alive.groupBy("identifier_id", "namespace").agg(F.countDistinct("other_identifier_id").alias("degree"))
     still_hubs = degree.where(F.col("degree") > max_linked(rules.config)).select("identifier_id")
