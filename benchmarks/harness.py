@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 PROC = Path("/proc")
 SAMPLING_SECONDS = 0.1
 MIB = 1024 * 1024
+COMMON_FIGURES = {"median_s": "median s", "min_s": "min s", "max_s": "max s", "peak_mib": "peak MiB"}
+"""Figures that every contender has, and what the table calls them."""
 
 
 class ComparisonError(C360Error):
@@ -34,14 +36,15 @@ class ComparisonError(C360Error):
 class Contender:
     """One way to do the work, as a ``command`` for a folder that is new at each run and gone afterwards.
 
-    After the clock has stopped, ``result`` reads from the folder what all contenders must agree on, and ``parts`` reads
-    seconds by part of the work from what the command printed.
+    After the clock has stopped, ``result`` reads from the folder what all contenders must agree on; from what the command
+    printed, ``parts`` reads seconds by part of the work, and ``figures`` what it has measured itself, e.g. percentiles.
     """
 
     name: str
     command: Callable[[Path], Sequence[str]]
     result: Callable[[Path], Any]
     parts: Callable[[str], dict[str, float]] | None = None
+    figures: Callable[[str], dict[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Measurement:
     peak_mib: int | None
     result: Any
     parts: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 def compare(comparison: Comparison, runs: int, scratch: Path, results: Path) -> dict[str, Any]:
@@ -97,7 +101,8 @@ def report_text(report: dict[str, Any]) -> str:
     for name, figures in report["contenders"].items():
         ratio = report["ratios"].get(f"{ours}/{name}")
         rows.append((name, *figures.values(), "" if ratio is None else f"{ratio:.2f}"))
-    header = ("contender", "median s", "min s", "max s", "peak MiB", f"{ours} / it")
+    own = [name.replace("_", " ") for name in list(next(iter(report["contenders"].values())))[len(COMMON_FIGURES) :]]
+    header = ("contender", *COMMON_FIGURES.values(), *own, f"{ours} / it")
     text = f"{report['name']}, size {report['size']}\n\n{text_table(header, rows)}"
     for name, parts in report["work"].get("seconds_by_part", {}).items():
         text += f"\n\n{text_table((f'{name}, part by part', 'median s'), list(parts.items()))}"
@@ -119,8 +124,10 @@ def _measure(contender: Contender, scratch: Path) -> Measurement:
     (folder / "tmp").mkdir(parents=True)
     try:
         seconds, peak_mib = _timed(contender, folder)
-        parts = contender.parts((folder / "stdout").read_text()) if contender.parts else {}
-        return Measurement(seconds, peak_mib, contender.result(folder), parts)
+        printed = (folder / "stdout").read_text()
+        parts = contender.parts(printed) if contender.parts else {}
+        figures = contender.figures(printed) if contender.figures else {}
+        return Measurement(seconds, peak_mib, contender.result(folder), parts, figures)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -191,7 +198,8 @@ def _figures(measurements: Sequence[Measurement]) -> dict[str, Any]:
     seconds = [measurement.seconds for measurement in measurements]
     peaks = [measurement.peak_mib for measurement in measurements if measurement.peak_mib is not None]
     spread = {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
-    return {**{name: round(value, 3) for name, value in spread.items()}, "peak_mib": max(peaks, default=None)}
+    own = {name: round(statistics.median(m.figures[name] for m in measurements), 3) for name in measurements[0].figures}
+    return {**{name: round(value, 3) for name, value in spread.items()}, "peak_mib": max(peaks, default=None), **own}
 
 
 def _median_parts(measurements: Sequence[Measurement]) -> dict[str, float]:

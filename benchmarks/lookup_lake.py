@@ -36,6 +36,7 @@ DONE = "done"
 
 def lookup_lake(folder: Path, profiles: int) -> Path:
     """The lake in ``folder``, made once."""
+    folder = folder.resolve()
     if not (folder / DONE).is_file():
         shutil.rmtree(folder, ignore_errors=True)  # one that was interrupted
         _make(folder, profiles)

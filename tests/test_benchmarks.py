@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def test_parts_are_reported_with_what_they_leave_of_the_whole(tmp_path: Path) ->
     assert parts["ours"]["read"] == 0.001
     assert parts["ours"]["(the rest)"] > 0
     assert "ours, part by part" in report_text(report)
+
+
+def test_what_a_contender_measures_itself_stands_beside_its_seconds(tmp_path: Path) -> None:
+    ours, peer = (replace(_contender(tmp_path, n, 7, "print(12.5)"), figures=_printed) for n in ("ours", "peer"))
+    report = _compare(tmp_path, ours, peer)
+    assert [figures["p95_ms"] for figures in report["contenders"].values()] == [12.5, 12.5]
+    assert "p95 ms" in report_text(report)
+
+
+def _printed(text: str) -> dict[str, float]:
+    return {"p95_ms": float(text)}
 
 
 def _compare(folder: Path, *contenders: Contender) -> dict:

@@ -49,6 +49,7 @@ RFM_SCORES = Table(
     ),
     keys=("profile_id",),
     cluster_by=("profile_id",),
+    file_mib=LOOKED_UP,
 )
 
 SEGMENT_ASSIGNMENTS = Table(

@@ -9,7 +9,7 @@ from typing import Any
 
 from conf.project import Project
 from conf.tables.contract import Column
-from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_LINKS, attribute_columns
 from transforms.identity.plain import masked
 
@@ -21,6 +21,7 @@ LINK_COLUMNS = tuple(name for name in IDENTITY_LINKS.column_names if name not in
 
 IDENTIFIER_COLUMNS = tuple(name for name in IDENTITIES.column_names if name != "profile_id")
 MOVE_COLUMNS = ("from_profile_id", "to_profile_id", "changed_at", "reason")
+SCORE_COLUMNS = tuple(name for name in RFM_SCORES.column_names if name not in ("profile_id", "model_version"))
 SEGMENT_COLUMNS = tuple(name for name in SEGMENT_ASSIGNMENTS.column_names if name not in ("profile_id", "is_current"))
 EVENT_COLUMNS = tuple(
     name for name in EVENTS.column_names if name not in ("row_hash", "row_ordinal", "version", "occurred_on", "identifiers")
@@ -72,6 +73,7 @@ class Found:
     links: Sequence[Row] = ()
     customer_360: Sequence[Row] = ()
     rfm: Sequence[Row] = ()
+    scores: Sequence[Row] = ()
     segments: Sequence[Row] = ()
     events: Sequence[Row] = ()
 
@@ -145,7 +147,8 @@ def _attributes(found: Found, project: Project, reveal: bool) -> list[Row]:
 
 def _summary_columns(project: Project) -> list[Column]:
     """What ``gold.customer_360`` adds up: neither attributes nor what has a part of its own here."""
-    elsewhere = {column.name for column in (*attribute_columns(project.profile), *RFM.columns)}
+    others = (RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS)
+    elsewhere = {c.name for c in attribute_columns(project.profile)} | {n for table in others for n in table.column_names}
     columns = customer_360_table(project.profile).columns
     return [c for c in columns if c.name not in elsewhere and c.name != "profile_type" and not c.name.startswith("segment")]
 
@@ -156,13 +159,14 @@ def _shown(row: Row, columns: Iterable[Column], reveal: bool) -> Row:
 
 
 def _rfm(found: Found, as_of: datetime | None) -> Row:
-    """The numbers as scored, and recency: whole days from the last purchase to ``as_of``."""
+    """The numbers and their scores, and recency: whole days from the last purchase to ``as_of``."""
     if not found.rfm:
         return {}
     row = {name: found.rfm[0].get(name) for name in RFM.column_names if name != "profile_id"}
     last = row.get("last_purchase_at")
     days = max((as_of.date() - last.date()).days, 0) if as_of is not None and last is not None else None
-    return {"recency_days": days, **row}
+    scores = {name: row.get(name) for row in found.scores for name in SCORE_COLUMNS}
+    return {"recency_days": days, **row, **scores}
 
 
 def _events(found: Found, namespaces: dict[str, str], reveal: bool) -> list[Row]:

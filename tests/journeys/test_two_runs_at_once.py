@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from conf.tables.declared import declared_tables
 from conf.tables.silver import EVENTS, QUARANTINE, RECORDS
 from jobs.runtime.lake import open_lake, table_name
 from jobs.sample.write_sample import write_sample
@@ -64,3 +66,24 @@ def test_the_one_that_waited_found_nothing_left_to_do(spark: SparkSession, place
     lake = open_lake(place.project().settings)
     runs = spark.table(table_name(lake, "ops.runs")).select("stage", "outcome").collect()
     assert sorted(tuple(row) for row in runs) == [("ingest-bronze", "done"), ("ingest-silver", "done")]
+
+
+def test_upkeep_changes_no_row_and_leaves_nothing_to_do(
+    spark: SparkSession, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = in_silver(spark, place)
+    tidied = place.run_json(capsys, "maintain")
+    assert {"bronze.pos", "silver.events", "ops.runs"} <= {line["table"] for line in tidied}
+    assert in_silver(spark, place) == before
+    stages = place.run_json(capsys, "ingest-sources")["stages"]
+    assert [stage["stage"] for stage in stages if stage["ran"]] == []
+
+
+def test_tables_and_columns_carry_the_comments_of_their_contracts(place: Place) -> None:
+    tables = [table for table in declared_tables(place.project()) if (place.lake / table.name.replace(".", "/")).is_dir()]
+    assert len(tables) > 7
+    for table in tables:
+        held = DeltaTable(str(place.lake / table.name.replace(".", "/")))
+        comments = {field.name: field.metadata.get("comment") for field in held.schema().fields}
+        assert held.metadata().description == table.comment
+        assert {column.name: column.comment for column in table.columns}.items() <= comments.items(), table.name

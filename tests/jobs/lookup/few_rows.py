@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from conf.project import Project, load_project
 from conf.tables.contract import Table
-from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.ops import LAKE, RUNS
 from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, profile_attributes_table
 from jobs.runtime.lake import append_to_files
@@ -106,6 +106,7 @@ def few_rows(root: Path, project: Project = PROJECT) -> Path:
         attributes: [row(attributes, profile_id=ANA, email="ana@example.com", city="Bonn", provenance=from_crm)],
         summary: [row(summary, profile_id=ANA, profile_type="known", events=3, city="Bonn", email="ana@example.com")],
         RFM: [row(RFM, profile_id=ANA, last_purchase_at=day(6), frequency=1, monetary=Decimal("9.50"))],
+        RFM_SCORES: [row(RFM_SCORES, profile_id=ANA, recency_score=5, rfm_cell="5-1-2", model_version="1")],
         SEGMENT_ASSIGNMENTS: [
             row(SEGMENT_ASSIGNMENTS, profile_id=ANA, valid_from=day(8), segment="VIP", model_version="1", reason="first")
         ],

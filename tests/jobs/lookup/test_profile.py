@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS, customer_360_table
+from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.silver import profile_attributes_table
 from jobs.lookup.profile import MASK, Asked, Found, Profile, put_together
 from jobs.lookup.text import profile_text
@@ -14,8 +14,9 @@ FOUND = Found(
     attributes=[row(ATTRIBUTES, profile_id=ANA, email="ana@example.com", city="Bonn", provenance=TOLD)],
     identifiers=IDENTITY_ROWS[:4][::-1],
     links=LINK_ROWS,
-    customer_360=[row(SUMMARY, profile_id=ANA, profile_type="known", events=3, email="ana@example.com")],
+    customer_360=[row(SUMMARY, profile_id=ANA, profile_type="known", events=3, segment="VIP", email="ana@example.com")],
     rfm=[row(RFM, profile_id=ANA, last_purchase_at=day(6, 23), monetary=Decimal("9.50"))],
+    scores=[row(RFM_SCORES, profile_id=ANA, rfm_cell="5-1-2")],
     segments=[row(SEGMENT_ASSIGNMENTS, profile_id=ANA, segment=s, valid_from=day(n)) for s, n in (("VIP", 9), ("New", 6))],
     events=EVENT_ROWS[2::-1],
 )
@@ -47,6 +48,10 @@ def test_what_the_summary_adds_up_is_activity_and_attributes_are_not_repeated() 
 
 def test_recency_is_whole_days_up_to_as_of() -> None:
     assert view().rfm["recency_days"] == 3
+
+
+def test_the_numbers_come_with_their_scores() -> None:
+    assert (view().rfm["monetary"], view().rfm["rfm_cell"]) == (Decimal("9.50"), "5-1-2")
 
 
 def test_segments_come_in_the_order_in_which_they_held() -> None:
