@@ -136,7 +136,8 @@ def _measure(name: str, folder: Path) -> tuple[object, ...]:
     true = true_pairs(records)
     ours = quality(pairs_of_profiles(folder / "lake"), true)
     alone = quality(pairs_by_splink(records, declared_matching()), true)
-    return (name, len(records), len(true), *(round(x, 4) for x in (ours.precision, ours.recall, alone.precision, alone.recall)))
+    shown = (f"{share:.4f}" for share in (ours.precision, ours.recall, alone.precision, alone.recall))
+    return (name, len(records), len(true), *shown)
 
 
 def main() -> int:

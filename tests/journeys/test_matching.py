@@ -98,3 +98,13 @@ def test_a_lower_threshold_keeps_the_model(place: Place, capsys: pytest.CaptureF
     (stage,) = place.run_json(capsys, "match-records")["stages"]
     assert stage["why"] == "configuration changed"
     assert [stage["counts"]["model"]] == list(before)
+
+
+def test_without_its_declaration_nothing_is_matched_any_more(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(place.conf) / "identity.yml"
+    declared = path.read_text(encoding="utf-8")
+    path.write_text(declared[: declared.index("matching:")], encoding="utf-8")
+    assert place.run("match-records") == 2
+    assert "there is no `matching`" in capsys.readouterr().err
+    assert place.run("resolve-identities") == 0
+    assert febrl.pairs_of_profiles(place.lake) == set()
