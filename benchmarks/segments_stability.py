@@ -160,5 +160,5 @@ def _features(activity: DataFrame, day: int, config: SegmentsConfig, scratch: Pa
     identities = known.select("identifier_id", F.col("identifier_id").alias("profile_id")).distinct()
     as_of = datetime.combine(until, time(23, 59), timezone.utc)
     path = str(scratch / f"features-{day}")
-    segment_features(score_rfm(known, identities, config, as_of), as_of).write.mode("overwrite").parquet(path)
+    segment_features(score_rfm(known, identities, config, as_of), as_of, config.window_days).write.mode("overwrite").parquet(path)
     return get_session().read.parquet(path)

@@ -64,7 +64,7 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
     if changes.keys is not None:
         rfm = rfm.join(F.broadcast(changes.keys), "profile_id", "left_semi")
         held = held.join(F.broadcast(changes.keys), "profile_id", "left_semi")
-    features = segment_features(rfm, run.as_of)
+    features = segment_features(rfm, run.as_of, run.project.segments.window_days)
     assigned = assign(features, champion.model, champion.names)
     changed = scratch(
         spark, lake, "assignments", assignment_changes(assigned, held, _profiles(run), run.as_of, champion.version)
@@ -83,7 +83,7 @@ def _measure_drift(run: Run, champion: Served) -> dict[str, Any]:
     assert run.as_of is not None
     spark, lake, bound = run.spark, run.lake, run.project.segments.drift.psi
     current = read(spark, lake, SEGMENT_ASSIGNMENTS).where("is_current").groupBy("segment").count().collect()
-    features = segment_features(read(spark, lake, RFM), run.as_of)
+    features = segment_features(read(spark, lake, RFM), run.as_of, run.project.segments.window_days)
     drift = measure_drift(champion.segmentation.reference, features, {row["segment"]: row["count"] for row in current})
     of_run = {"run_id": run.run_id, "measured_at": run.as_of, "model_version": champion.version, "bound": bound}
     append_rows(spark, lake, SEGMENT_DRIFT, [{**of_run, "subject": one, "psi": psi} for one, psi in sorted(drift.items())])

@@ -99,7 +99,7 @@ def _segments_then(run: Run, after: list[Any], profiles: list[str]) -> dict[str,
     champion = load_champion(tracking_of(run), staging_folder(run))
     numbers = rfm.select("profile_id", "purchases", "revenue")
     if champion is not None:
-        assigned = assign_segments(segment_features(rfm, as_of), champion.model, champion.names)
+        assigned = assign_segments(segment_features(rfm, as_of, run.project.segments.window_days), champion.model, champion.names)
         numbers = numbers.join(assigned.select("profile_id", "segment"), "profile_id", "left")
     return {row["profile_id"]: row.asDict() for row in numbers.collect()}
 

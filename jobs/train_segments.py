@@ -88,7 +88,8 @@ def _train(run: Run, tracking: Tracking, data_version: int) -> dict[str, Any]:
     if champion is not None and found == champion.version:
         said = f"Version {found}, the champion, was trained on the same data and configuration."
         return {"model_version": found, "reused": True, "notes": [said]}
-    features = scratch(run.spark, run.lake, "training", segment_features(read(run.spark, run.lake, RFM), run.as_of))
+    rows = segment_features(read(run.spark, run.lake, RFM), run.as_of, run.project.segments.window_days)
+    features = scratch(run.spark, run.lake, "training", rows)
     if found is None:
         challenger, former, counts = _fit(run, tracking, training, features, champion)
         return {**counts, **_decide(run, tracking, challenger, former, None)}

@@ -62,3 +62,17 @@ def test_as_of_in_another_time_zone_is_the_same_moment(spark: SparkSession) -> N
     rfm = rfm_frame(spark, [rfm_row("a", ago=0, active=0, days=1, money=5)])
     elsewhere = AS_OF.replace(hour=23).astimezone(timezone(timedelta(hours=9)))
     assert segment_features(rfm, elsewhere).collect()[0]["recency"] == 0
+
+
+@pytest.mark.parametrize(
+    ("active", "rate"),
+    [
+        pytest.param(400, 20 / (75 / 7), id="who bought before the window has the habit that the window shows"),
+        pytest.param(70, 19 / 10, id="who began in the window has it from the first purchase on"),
+    ],
+)
+def test_a_declared_window_does_not_shorten_a_habit(spark: SparkSession, active: int, rate: float) -> None:
+    rfm = rfm_frame(spark, [rfm_row("a", ago=14, active=active, days=20, money=5)])
+    row = segment_features(rfm, AS_OF, 90).collect()[0]
+    assert row["purchase_rate"] == pytest.approx(rate)
+    assert row["tenure"] == 14 + active

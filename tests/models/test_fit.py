@@ -107,10 +107,10 @@ def test_a_strange_set_of_customers_is_segmented_all_the_same(
 def test_every_method_and_feature_set_is_tried_for_every_k(spark: SparkSession) -> None:
     quantile = [{"name": name, "transform": "quantile", "levels": 4} for name in ("recency", "frequency", "monetary")]
     sets = {"log": [{"name": "recency"}, {"name": "frequency"}], "quantile": quantile}
-    config = default_config(feature_sets=sets, clusters={**EVERY_METHOD, "k": [2, 3]})
+    config = default_config(feature_sets=sets, clusters={**EVERY_METHOD, "k": [4, 5]})
     candidates = fit_candidates(_features(spark, cohort_rows()), config)
     shapes = [(one.feature_set, one.method, one.k) for one in candidates]
-    assert shapes == [(of, method, k) for of in sets for method in ("kmeans", "bisecting", "mixture") for k in (2, 3)]
+    assert shapes == [(of, method, k) for of in sets for method in ("kmeans", "bisecting", "mixture") for k in (4, 5)]
     finalists = [one for one in candidates if one.stability is not None]
     by_silhouette = sorted(candidates, key=lambda one: one.silhouette or -1, reverse=True)
     assert {one.label for one in finalists} == {one.label for one in by_silhouette[:2]}
