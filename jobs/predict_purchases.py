@@ -151,7 +151,8 @@ def _fit_and_record(run: Run, config: PredictionsConfig, why: str) -> Outcome:
     append_rows(run.spark, run.lake, MODEL_PARAMETERS, [row])
     counts = {"version": version, "parameters": model.to_dict(), **facts, "notes": _notes(facts)}
     seconds = time.monotonic() - clock
-    record = StageRecord(run.run_id, FIT, "done", why, run.as_of, fingerprint(config), inputs, {}, counts, started, seconds)
+    # No inputs: it keeps no place in a change feed that upkeep would have to wait for.
+    record = StageRecord(run.run_id, FIT, "done", why, run.as_of, fingerprint(config), {}, {}, counts, started, seconds)
     write_record(run.spark, run.lake, record)
     return Outcome(FIT, True, why, seconds, counts)
 

@@ -61,6 +61,7 @@ print("session", type(spark).__module__)
 def test_serving_gives_the_training_labels_and_the_predictions_of_the_models_on_connect(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "SPARK_REMOTE"}
     environment |= {"PYSPARK_PYTHON": sys.executable, "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    environment["PYTHONPATH"] = str(REPOSITORY)  # for the server's Python workers, which a real server gets the code shipped for
     command = [sys.executable, "-c", TRAIN_AND_SERVE, str(tmp_path)]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
