@@ -16,6 +16,9 @@ HERE = Path(__file__).parent
 ENTRIES = {
     "main-job": "the first `c360 run` over the sample, against reading every file and writing it once as Delta",
     "components": "who is connected over millions of links, against Splink on DuckDB, star contraction and scipy",
+    "identity-full": "records to identities and golden profiles, everything at once, against DuckDB with Splink",
+    "identity-day": "1% new records, against the bare MERGEs of the same rows, and with ten times the history",
+    "identity-growth": "what a link of the second half costs, of one of the first",
     "segments-stability": "how many customers a new model gives another name although nothing about them has changed",
     "rfm-speed": "recency, frequency and monetary value from order lines, against a plain group-by, DuckDB and Polars",
     "rfm-day": "one more day of order lines, against a bare MERGE of the same rows, and DuckDB doing everything again",

@@ -7,31 +7,24 @@ and write two. Run as a module with a contender, a data folder and a target fold
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.contending import CORES, DRIVER_MEMORY, contender, local_session, part, run
 from benchmarks.drawn_links import NAMESPACES, SEED, SHAPES, write_links
-from benchmarks.harness import ROOT, Comparison, Contender
+from benchmarks.harness import ROOT, Comparison
 from benchmarks.partitions import digest_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 NAME = "components"
-CORES = 2
-DRIVER_MEMORY = "4g"
 MORE_THAN_ANY = 2**40
 PEERS = ("splink", "splink-numbers", "star-contraction", "scipy")
-
-_SECONDS: dict[str, float] = {}
 
 
 def comparison(size: str, cache: Path) -> Comparison:
@@ -39,7 +32,10 @@ def comparison(size: str, cache: Path) -> Comparison:
     data = _links(size, cache / f"components-{size}").resolve()
     shape = SHAPES[size]
     work = {"seed": SEED, **shape.__dict__, "cores": CORES, "driver_memory": DRIVER_MEMORY}
-    contenders = [_contender(name, data) for name in ("ours", *PEERS)]
+    contenders = [
+        contender("benchmarks.components", name, data, lambda folder: digest_of(folder / "partition"))
+        for name in ("ours", *PEERS, "ours-at-large")
+    ]
     return Comparison(NAME, size, work, "partition", tuple(contenders))
 
 
@@ -50,33 +46,6 @@ def _links(size: str, folder: Path) -> Path:
         subprocess.run([sys.executable, "-m", "benchmarks.components", "lake", str(folder), str(folder)], cwd=ROOT, check=True)
         (folder / "done").touch()
     return folder
-
-
-def _contender(name: str, data: Path) -> Contender:
-    def command(folder: Path) -> list[str]:
-        return [sys.executable, "-m", "benchmarks.components", name, str(data), str(folder)]
-
-    return Contender(name, command, lambda folder: digest_of(folder / "partition"), _seconds_by_part)
-
-
-def _seconds_by_part(printed: str) -> dict[str, float]:
-    return dict(json.loads(printed))
-
-
-def local_session() -> SparkSession:
-    """The suite's own session with the cores and the memory that are compared."""
-    os.environ["C360_MASTER"] = f"local[{CORES}]"
-    os.environ["C360_SPARK_CONF"] = f"spark.driver.memory={DRIVER_MEMORY}"
-    from jobs.runtime.session import get_session
-
-    return get_session()
-
-
-@contextmanager
-def _part(name: str) -> Iterator[None]:
-    clock = time.perf_counter()
-    yield
-    _SECONDS[name] = round(time.perf_counter() - clock, 3)
 
 
 def write_lake(data: Path, target: Path) -> None:
@@ -91,22 +60,35 @@ def write_lake(data: Path, target: Path) -> None:
 
 def solve_ours(data: Path, target: Path) -> None:
     """The stage's way: links from Delta through the solver, what it found written down, identities to Delta."""
+    from transforms.identity.resolve import solve
+
+    _solve_on_spark(data, target, lambda spark, lake, links, rules: solve(links, rules))
+
+
+def _solve_on_spark(data: Path, target: Path, solve: Callable[..., DataFrame]) -> None:
     from conf.identity import IdentityConfig
     from conf.tables.silver import IDENTITIES, IDENTITY_LINKS
     from jobs.runtime.lake import Lake, merge, read, scratch
-    from transforms.identity.resolve import identities_of, solve
+    from transforms.identity.resolve import identities_of
     from transforms.identity.rules import ResolutionRules
 
     namespaces = [{"name": name, "max_linked": MORE_THAN_ANY} for name in NAMESPACES]
     rules = ResolutionRules(IdentityConfig(namespaces=namespaces, max_identifiers_per_profile=MORE_THAN_ANY))
-    with _part("session"):
+    with part("session"):
         spark, lake = local_session(), Lake(str(target / "lake"))
-    with _part("solve"):
+    with part("solve"):
         links = read(spark, Lake(str(data / "lake")), IDENTITY_LINKS).drop("severed")
-        solved = scratch(spark, lake, "solved", solve(links, rules))
-    with _part("write identities"):
+        solved = scratch(spark, lake, "solved", solve(spark, lake, links, rules))
+    with part("write identities"):
         merge(spark, lake, IDENTITIES, identities_of(solved))
     (target / "partition").symlink_to(target / "lake" / "silver" / "identities")
+
+
+def solve_ours_at_large(data: Path, target: Path) -> None:
+    """The stage's way above the number of links that one task may hold, in as many parts as for four tasks' worth."""
+    from jobs.solve_at_large import solve_at_large
+
+    _solve_on_spark(data, target, lambda *given: solve_at_large(*given, parts=16))
 
 
 def cluster_with_splink(data: Path, target: Path) -> None:
@@ -124,18 +106,18 @@ def _cluster_with_splink(data: Path, target: Path, given: str, written: str) -> 
     from splink import DuckDBAPI
     from splink.clustering import cluster_pairwise_predictions_at_threshold
 
-    with _part("read"):
+    with part("read"):
         connection = duckdb.connect(str(target / "splink.duckdb"))
         connection.execute(f"set threads = {CORES}")
         one, other = given.format("identifier_id"), given.format("other_identifier_id")
         links = f"read_parquet('{data}/links/*.parquet')"
         connection.execute(f"create table edges as select {one} as id_l, {other} as id_r from {links}")
         connection.execute("create table nodes as select id_l as id from edges union select id_r from edges")
-    with _part("cluster"):
+    with part("cluster"):
         clusters = cluster_pairwise_predictions_at_threshold(
             "nodes", "edges", DuckDBAPI(connection), "id", "id_l", "id_r"
         ).physical_name
-    with _part("write"):
+    with part("write"):
         columns = f"{written.format('id')} as identifier_id, {written.format('cluster_id')} as profile_id"
         _write_partition(connection, f"select {columns} from {clusters}", target)
 
@@ -151,12 +133,12 @@ def contract_stars(data: Path, target: Path) -> None:
 
     from jobs.runtime.lake import Lake, scratch
 
-    with _part("session"):
+    with part("session"):
         spark, lake = local_session(), Lake(str(target / "lake"))
     links = spark.read.parquet(str(data / "links"))
     edges = links.select(F.col("identifier_id").alias("u"), F.col("other_identifier_id").alias("v"))
     before, step = None, 0
-    with _part("contract"):
+    with part("contract"):
         while True:
             large = scratch(spark, lake, f"large_{step}", _star(_both_ways(edges), larger=True))
             downwards = large.select(F.greatest("u", "v").alias("u"), F.least("u", "v").alias("v"))
@@ -165,7 +147,7 @@ def contract_stars(data: Path, target: Path) -> None:
             if sums == before:
                 break
             before, step = sums, step + 1
-    with _part("write"):
+    with part("write"):
         roots = edges.select(F.col("v").alias("u"), "v").distinct()
         found = edges.unionByName(roots).select(F.col("u").alias("identifier_id"), F.col("v").alias("profile_id"))
         found.write.parquet(str(target / "partition"))
@@ -194,16 +176,16 @@ def search_with_scipy(data: Path, target: Path) -> None:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    with _part("read"):
+    with part("read"):
         links = pq.read_table(data / "links", columns=["identifier_id", "other_identifier_id"])
-    with _part("number"):
+    with part("number"):
         ends = pa.chunked_array([*links["identifier_id"].chunks, *links["other_identifier_id"].chunks])
         codes, ids = pd.factorize(pd.Series(ends, dtype=pd.ArrowDtype(pa.string())))
-    with _part("components"):
+    with part("components"):
         left, right = codes[: len(links)], codes[len(links) :]
         edges = coo_matrix(([True] * len(left), (left, right)), shape=(len(ids), len(ids)))
         _, label = connected_components(edges, directed=False)
-    with _part("write"):
+    with part("write"):
         (target / "partition").mkdir()
         found = pa.table({"identifier_id": pa.array(ids), "profile_id": label})
         pq.write_table(found, target / "partition" / "part.parquet")
@@ -212,6 +194,7 @@ def search_with_scipy(data: Path, target: Path) -> None:
 RUNNERS: dict[str, Callable[[Path, Path], None]] = {
     "lake": write_lake,
     "ours": solve_ours,
+    "ours-at-large": solve_ours_at_large,
     "splink": cluster_with_splink,
     "splink-numbers": cluster_numbers_with_splink,
     "star-contraction": contract_stars,
@@ -219,11 +202,5 @@ RUNNERS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-def main(name: str, data: Path, target: Path) -> None:
-    """Runs one contender and prints its seconds by part."""
-    RUNNERS[name](data, target)
-    sys.stdout.write(json.dumps(_SECONDS) + "\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    run(RUNNERS)

@@ -30,3 +30,18 @@ def _files(folder: Path) -> list[str]:
     from deltalake import DeltaTable
 
     return sorted(DeltaTable(str(folder)).file_uris())
+
+
+def profiles_digest(identities: Path, golden: Path, attributes: tuple[str, ...]) -> str:
+    """A digest of golden profiles by the smallest identifier of each, whatever the profiles are called."""
+    import duckdb
+
+    files, profiles = (", ".join(f"'{file}'" for file in _files(folder)) for folder in (identities, golden))
+    query = f"""
+        with named as (
+            select profile_id, min(identifier_id) as first from read_parquet([{files}]) group by profile_id
+        )
+        select sum(hash(first, {", ".join(attributes)})::hugeint)::varchar
+        from read_parquet([{profiles}]) join named using (profile_id)
+    """
+    return str(duckdb.sql(query).fetchall()[0][0])

@@ -28,7 +28,7 @@ class SecretReference(Declared):
 class Settings(Declared):
     """One environment. ``lake`` is a path, or ``catalog`` names a catalogue; exactly one is given.
 
-    ``solve_in_one_task_up_to``: how many links the memory of one Python worker may take, at about 250 MB a million. More
+    ``solve_in_one_task_up_to``: how many links the memory of one Python worker may take, at about 350 MB a million. More
     of them are solved in parts, each no larger as a rule.
     """
 
@@ -41,7 +41,7 @@ class Settings(Declared):
     salt: SecretReference | None = None
     keep_files: str = Field(default="7d", pattern=r"^[1-9]\d*[hd]$")
     keep_runs: str = Field(default="365d", pattern=r"^[1-9]\d*[hd]$")
-    solve_in_one_task_up_to: int = Field(default=20_000_000, ge=1)
+    solve_in_one_task_up_to: int = Field(default=10_000_000, ge=1)
     tracking_uri: str | None = None
     registry_uri: str | None = None
     experiment: str = "lakehouse-c360"

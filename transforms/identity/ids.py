@@ -133,16 +133,18 @@ def number(ends: Sequence[pa.Array]) -> tuple[Codes, Ids, Codes]:
     whole = [end for end in packed if end is not None]
     if len(whole) < len(packed):
         return _number_texts([unpack(end) for end in ends])
-    parts = [halves(end) for end in whole]
-    return _number_halves(*(np.concatenate([part[side] for part in parts]) for side in (0, 1)))
+    return _number_halves([halves(end) for end in whole])
 
 
-def _number_halves(high: Halves, low: Halves) -> tuple[Codes, Ids, Codes]:
-    """One sort of integers: the first bits of an id, with its place in the last ones.
+def _number_halves(pieces: list[tuple[Halves, Halves]]) -> tuple[Codes, Ids, Codes]:
+    """One sort of integers: the first bits of an id, with its place in the last ones. Empties ``pieces``, to hold each
+    id no longer than needed.
 
     Ids that agree in these bits and differ in others come out mixed. They are few where ids are hashes, are found by
     comparing neighbours whole, and are sorted among themselves.
     """
+    high, low = (np.concatenate([np.empty(0, np.uint64), *(piece[side] for piece in pieces)]) for side in (0, 1))
+    pieces.clear()
     count = len(high)
     bits = np.uint64(max(count - 1, 1).bit_length())
     here = (np.uint64(1) << bits) - np.uint64(1)
