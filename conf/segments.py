@@ -85,7 +85,7 @@ class Clusters(Declared):
 
     Silhouettes rank all candidates, each from one start; the best ``finalists`` get the other ``starts``, and are trained
     again on ``resamples`` of the customers to see how stable they are. ``silhouette_rows`` is how many customers at most a
-    silhouette is measured on.
+    silhouette is measured on; ``init_steps`` are the rounds in which k-means looks for its first centres.
     """
 
     methods: tuple[Method, ...] = Field(default=("kmeans",), min_length=1)
@@ -93,6 +93,7 @@ class Clusters(Declared):
     seed: int = Field(default=1, ge=0)
     max_iterations: int = Field(default=30, ge=1, le=1000)
     starts: int = Field(default=3, ge=1, le=50)
+    init_steps: int = Field(default=2, ge=1, le=50)
     finalists: int = Field(default=3, ge=1, le=20)
     resamples: int = Field(default=5, ge=0, le=50)
     smallest_share: Position = 0.01

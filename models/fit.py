@@ -125,7 +125,7 @@ def _fit_all(tries: Sequence[_Try], clusters: Clusters) -> list[Any]:
     def fit(one: _Try) -> Any:
         rows = one.space.scaled if one.resampled is None else resample(one.space.scaled, one.resampled)
         try:
-            return fit_clusters(rows, one.method, one.k, one.seed, clusters.max_iterations)
+            return fit_clusters(rows, one.method, one.k, one.seed, clusters)
         except Exception:
             if one.method != "mixture":  # a covariance without an inverse: customers who are too much alike
                 raise

@@ -10,7 +10,7 @@ from pyspark.ml.functions import vector_to_array
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from conf.segments import Method
+from conf.segments import Clusters, Method
 from models.preparation import SCALED
 
 PREDICTION = "prediction"
@@ -19,12 +19,12 @@ PREDICTION = "prediction"
 SPOKEN: dict[Method, str] = {"kmeans": "k-means", "bisecting": "bisecting k-means", "mixture": "Gaussian mixture"}
 
 
-def fit_clusters(scaled: DataFrame, method: Method, k: int, seed: int, max_iterations: int) -> Any:
+def fit_clusters(scaled: DataFrame, method: Method, k: int, seed: int, clusters: Clusters) -> Any:
     """One start of one clustering over ``scaled_features``."""
     # Spark refuses k = 1, and gives one centre for k = 2 where all points are one; its block solver fails there.
-    settings: dict[str, Any] = {"k": max(k, 2), "maxIter": max_iterations, "seed": seed}
+    settings: dict[str, Any] = {"k": max(k, 2), "maxIter": clusters.max_iterations, "seed": seed}
     estimator: Any = {
-        "kmeans": lambda: KMeans(**settings).setSolver("row"),
+        "kmeans": lambda: KMeans(**settings, initSteps=clusters.init_steps).setSolver("row"),
         "bisecting": lambda: BisectingKMeans(**settings),
         "mixture": lambda: GaussianMixture(**settings),
     }[method]()

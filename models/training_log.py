@@ -133,7 +133,7 @@ def _log_facts(training: Training, candidates: Sequence[Candidate], chosen: Cand
             "code_version": training.code_version,
             **{f"features.{name}": ", ".join(map(_describe, features)) for name, features in config.sets.items()},
             **config.definitions,
-            **config.clusters.model_dump(include={"seed", "starts", "max_iterations", "finalists", "resamples"}),
+            **config.clusters.model_dump(include={"seed", "starts", "init_steps", "max_iterations", "finalists", "resamples"}),
             **{f"version.{table}": version for table, version in training.input_versions.items()},
         }
     )
