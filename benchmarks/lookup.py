@@ -71,14 +71,15 @@ class DuckTables:
         if not self._columns[table]:
             return []
         asked = statement(name, columns, self._columns[table], where, tail).replace("`", '"')
-        return list(self._connection.cursor().execute(asked).fetch_arrow_table().to_pylist())
+        return list(self._connection.cursor().sql(asked).to_arrow_table().to_pylist())
 
     def _open(self, table: str, name: str) -> None:
         from deltalake import DeltaTable
 
-        held = DeltaTable(str(self._root.joinpath(*table.split("."))))
-        files = held.file_uris()
-        self._columns[table] = {field.name for field in held.schema().fields} if files else set()
+        path = str(self._root.joinpath(*table.split(".")))
+        held = DeltaTable(path) if DeltaTable.is_deltatable(path) else None
+        files = held.file_uris() if held else []
+        self._columns[table] = {field.name for field in held.schema().fields} if held and files else set()
         if files:
             self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files})")
 

@@ -92,8 +92,8 @@ EVENT_ROWS = [
 ]
 
 
-def few_rows(root: Path, project: Project = PROJECT) -> Path:
-    """Writes the lake below ``root``."""
+def few_rows(root: Path | str, project: Project = PROJECT) -> Path | str:
+    """Writes the lake below ``root``, a folder or a place in object storage."""
     attributes, summary = profile_attributes_table(project.profile), customer_360_table(project.profile)
     from_crm = [{"attribute": name, "source": "crm", "observed_at": day(3)} for name in ("city", "email")]
     rows: dict[Table, list[dict[str, Any]]] = {
@@ -112,5 +112,5 @@ def few_rows(root: Path, project: Project = PROJECT) -> Path:
         ],
     }
     for table, given in rows.items():
-        append_to_files(str(root / table.name.replace(".", "/")), table, given)
+        append_to_files(f"{root}/{table.name.replace('.', '/')}", table, given)
     return root
