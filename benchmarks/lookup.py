@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from benchmarks.harness import Comparison, Contender
@@ -62,12 +63,14 @@ class DuckTables:
         self._connection = duckdb.connect()
         self._connection.execute("SET TimeZone = 'UTC'; SET threads = 2")
         self._columns: dict[str, set[str]] = {}
+        self._opening = Lock()
 
     def rows(self, table: str, columns: Sequence[str], where: str, tail: str = "") -> list[Row]:
         """See ``jobs.lookup.tables.Tables``."""
         name = table.replace(".", "_")
-        if table not in self._columns:
-            self._open(table, name)
+        with self._opening:
+            if table not in self._columns:
+                self._open(table, name)
         if not self._columns[table]:
             return []
         asked = statement(name, columns, self._columns[table], where, tail).replace("`", '"')
@@ -81,7 +84,7 @@ class DuckTables:
         files = held.file_uris() if held else []
         self._columns[table] = {field.name for field in held.schema().fields} if held and files else set()
         if files:
-            self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files})")
+            self._connection.cursor().execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files})")
 
     def append(self, table: Table, rows: list[Row]) -> None:
         """Nothing is written here."""

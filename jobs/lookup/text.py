@@ -19,7 +19,7 @@ def profile_text(profile: Profile) -> str:
         "": _head(profile),
         "Attributes": _table(profile.attributes),
         "Identifiers and links": "\n".join(identity_tree(profile.profile_id, profile.identifiers, profile.links)),
-        "Consent": _facts(profile.consent),
+        "Consent": _table(profile.consent),
         "Activity": _facts(profile.activity),
         "RFM": _facts(profile.rfm),
         "Segments": _table(profile.segments),

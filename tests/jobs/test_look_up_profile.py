@@ -138,7 +138,7 @@ def test_a_terminal_gets_the_same_as_text(lake: Path, capsys: pytest.CaptureFixt
     assert cli.main(["lookup", COOKIE, "--lake", str(lake)]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"Profile {ANA}, known, as of 2017-01-11 12:00\nMoved: this id went from {COOKIE} to {ANA} on ")
-    for title in ("Attributes", "Identifiers and links", "Activity", "RFM", "Segments", "Last events"):
+    for title in ("Attributes", "Identifiers and links", "Consent", "Activity", "RFM", "Segments", "Last events"):
         assert f"\n\n{title}\n" in text
 
 
