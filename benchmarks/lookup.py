@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from benchmarks.harness import Comparison, Contender
@@ -62,25 +63,28 @@ class DuckTables:
         self._connection = duckdb.connect()
         self._connection.execute("SET TimeZone = 'UTC'; SET threads = 2")
         self._columns: dict[str, set[str]] = {}
+        self._opening = Lock()
 
     def rows(self, table: str, columns: Sequence[str], where: str, tail: str = "") -> list[Row]:
         """See ``jobs.lookup.tables.Tables``."""
         name = table.replace(".", "_")
-        if table not in self._columns:
-            self._open(table, name)
+        with self._opening:
+            if table not in self._columns:
+                self._open(table, name)
         if not self._columns[table]:
             return []
         asked = statement(name, columns, self._columns[table], where, tail).replace("`", '"')
-        return list(self._connection.cursor().execute(asked).fetch_arrow_table().to_pylist())
+        return list(self._connection.cursor().sql(asked).to_arrow_table().to_pylist())
 
     def _open(self, table: str, name: str) -> None:
         from deltalake import DeltaTable
 
-        held = DeltaTable(str(self._root.joinpath(*table.split("."))))
-        files = held.file_uris()
-        self._columns[table] = {field.name for field in held.schema().fields} if files else set()
+        path = str(self._root.joinpath(*table.split(".")))
+        held = DeltaTable(path) if DeltaTable.is_deltatable(path) else None
+        files = held.file_uris() if held else []
+        self._columns[table] = {field.name for field in held.schema().fields} if held and files else set()
         if files:
-            self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files})")
+            self._connection.cursor().execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files})")
 
     def append(self, table: Table, rows: list[Row]) -> None:
         """Nothing is written here."""

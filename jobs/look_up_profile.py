@@ -13,6 +13,7 @@ from typing import Any
 from conf.errors import BadInputError, ConfigurationError, LakeError, NotFoundError
 from conf.project import Project
 from conf.settings import parse_as_of
+from conf.tables.consents import CONSENTS
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.ops import ACCESS_LOG, LAKE, RUNS
 from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, profile_attributes_table
@@ -97,8 +98,8 @@ class Lookup:
         """The profile as it stands."""
         of_profile = one_of("profile_id", [profile_id])
         attributes, summary = profile_attributes_table(self._project.profile), customer_360_table(self._project.profile)
-        tables = (IDENTITIES, attributes, summary, RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS)
-        identifiers, told, summed, measured, scored, assigned = self._together(
+        tables = (IDENTITIES, attributes, summary, RFM, RFM_SCORES, CONSENTS, SEGMENT_ASSIGNMENTS)
+        identifiers, told, summed, measured, scored, consents, assigned = self._together(
             *(partial(self._tables.rows, t.name, t.column_names, of_profile) for t in tables)
         )
         members = [row["identifier_id"] for row in identifiers] or [profile_id]
@@ -106,7 +107,7 @@ class Lookup:
         links, done = self._together(
             partial(self._tables.rows, IDENTITY_LINKS.name, LINK_COLUMNS, ends), partial(self._events, members, events, None)
         )
-        return Found(told, identifiers, links, summed, measured, scored, assigned, done)
+        return Found(told, identifiers, links, summed, measured, scored, consents, assigned, done)
 
     def _found_at(self, profile_id: str, at: datetime, events: int) -> Found:
         """What of the profile is kept by time: who belonged to it, its segments, its events."""

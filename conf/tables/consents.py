@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import types as T
 
 from conf.profile import ProfileConfig
-from conf.tables.contract import Column, Table
+from conf.tables.contract import LOOKED_UP, Column, Table
 from conf.tables.silver import STRING, TIME
 
 CONSENTS = Table(
@@ -21,6 +21,7 @@ CONSENTS = Table(
     ),
     keys=("profile_id", "channel", "purpose"),
     cluster_by=("profile_id",),
+    file_mib=LOOKED_UP,
 )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from conf.project import Project
+from conf.tables.consents import CONSENTS, consent_columns
 from conf.tables.contract import Column
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_LINKS, attribute_columns
@@ -21,6 +22,7 @@ LINK_COLUMNS = tuple(name for name in IDENTITY_LINKS.column_names if name not in
 
 IDENTIFIER_COLUMNS = tuple(name for name in IDENTITIES.column_names if name != "profile_id")
 MOVE_COLUMNS = ("from_profile_id", "to_profile_id", "changed_at", "reason")
+CONSENT_COLUMNS = tuple(name for name in CONSENTS.column_names if name != "profile_id")
 SCORE_COLUMNS = tuple(name for name in RFM_SCORES.column_names if name not in ("profile_id", "model_version"))
 SEGMENT_COLUMNS = tuple(name for name in SEGMENT_ASSIGNMENTS.column_names if name not in ("profile_id", "is_current"))
 EVENT_COLUMNS = tuple(
@@ -47,7 +49,7 @@ class Profile:
     attributes: list[Row]
     identifiers: list[Row]
     links: list[Row]
-    consent: Row
+    consent: list[Row]
     activity: Row
     rfm: Row
     segments: list[Row]
@@ -74,6 +76,7 @@ class Found:
     customer_360: Sequence[Row] = ()
     rfm: Sequence[Row] = ()
     scores: Sequence[Row] = ()
+    consents: Sequence[Row] = ()
     segments: Sequence[Row] = ()
     events: Sequence[Row] = ()
 
@@ -84,8 +87,6 @@ def put_together(
     """Rows -> the profile. ``as_of`` is the day from which recency counts; ``at`` the past day that was asked about."""
     identifiers = _identifiers(found, project, reveal)
     summary = found.customer_360[0] if found.customer_360 else {}
-    rest = _summary_columns(project)
-    consent = [column for column in rest if column.name.startswith("consent")]
     return Profile(
         asked=asked.asked,
         identifier_id=asked.identifier_id,
@@ -98,8 +99,10 @@ def put_together(
         attributes=_attributes(found, project, reveal),
         identifiers=identifiers,
         links=[{n: link[n] for n in LINK_COLUMNS} for link in sorted(found.links, key=_ends) if len(set(_ends(link))) > 1],
-        consent=_shown(summary, consent, reveal),
-        activity=_shown(summary, [column for column in rest if column not in consent], reveal),
+        consent=[
+            {n: row[n] for n in CONSENT_COLUMNS} for row in sorted(found.consents, key=lambda r: (r["channel"], r["purpose"]))
+        ],
+        activity=_shown(summary, _summary_columns(project), reveal),
         rfm=_rfm(found, as_of),
         segments=[{n: row[n] for n in SEGMENT_COLUMNS} for row in sorted(found.segments, key=lambda r: r["valid_from"])],
         events=_events(found, {row["identifier_id"]: row["namespace"] for row in identifiers}, reveal),
@@ -148,7 +151,8 @@ def _attributes(found: Found, project: Project, reveal: bool) -> list[Row]:
 def _summary_columns(project: Project) -> list[Column]:
     """What ``gold.customer_360`` adds up: neither attributes nor what has a part of its own here."""
     others = (RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS)
-    elsewhere = {c.name for c in attribute_columns(project.profile)} | {n for table in others for n in table.column_names}
+    declared = (*attribute_columns(project.profile), *consent_columns(project.profile))
+    elsewhere = {column.name for column in declared} | {name for table in others for name in table.column_names}
     columns = customer_360_table(project.profile).columns
     return [c for c in columns if c.name not in elsewhere and c.name != "profile_type" and not c.name.startswith("segment")]
 

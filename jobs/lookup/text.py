@@ -19,7 +19,7 @@ def profile_text(profile: Profile) -> str:
         "": _head(profile),
         "Attributes": _table(profile.attributes),
         "Identifiers and links": "\n".join(identity_tree(profile.profile_id, profile.identifiers, profile.links)),
-        "Consent": _facts(profile.consent),
+        "Consent": _table(profile.consent),
         "Activity": _facts(profile.activity),
         "RFM": _facts(profile.rfm),
         "Segments": _table(profile.segments),
@@ -71,8 +71,9 @@ def _cell(value: Any) -> Any:
 
 
 def _facts(facts: Row) -> str:
-    width = max((len(name) for name in facts), default=0)
-    return "\n".join(f"{name.ljust(width)}  {_shown(value)}" for name, value in facts.items())
+    known = {name: value for name, value in facts.items() if value is not None}
+    width = max((len(name) for name in known), default=0)
+    return "\n".join(f"{name.ljust(width)}  {_shown(value)}" for name, value in known.items())
 
 
 def _shown(value: Any) -> str:

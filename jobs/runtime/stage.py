@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from pyspark.errors import PySparkException
-
 from conf.project import Project
 from jobs.runtime.lake import Lake, changed_rows, scratch, union, version_of
 from jobs.runtime.run_log import RunLog, StageRecord, write_record
@@ -165,7 +163,7 @@ def _run_body(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str
         if stage.keys is None:
             return stage.body(run, Changes(False, feeds))
         keys, count = _hold(run, stage.name, _keys(run, stage, last, feeds))
-    except PySparkException as error:
+    except Exception as error:  # a file that is gone is an error of Spark's, or one of the JVM's as it is
         if not _is_lost_feed(error):
             raise
         return {**stage.body(run, Changes(everything=True)), "change_feed": "lost: all keys"}

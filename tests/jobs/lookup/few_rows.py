@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import types as T
 
 from conf.project import Project, load_project
+from conf.tables.consents import CONSENTS
 from conf.tables.contract import Table
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.ops import LAKE, RUNS
@@ -92,8 +93,8 @@ EVENT_ROWS = [
 ]
 
 
-def few_rows(root: Path, project: Project = PROJECT) -> Path:
-    """Writes the lake below ``root``."""
+def few_rows(root: Path | str, project: Project = PROJECT) -> Path | str:
+    """Writes the lake below ``root``, a folder or a place in object storage."""
     attributes, summary = profile_attributes_table(project.profile), customer_360_table(project.profile)
     from_crm = [{"attribute": name, "source": "crm", "observed_at": day(3)} for name in ("city", "email")]
     rows: dict[Table, list[dict[str, Any]]] = {
@@ -107,10 +108,11 @@ def few_rows(root: Path, project: Project = PROJECT) -> Path:
         summary: [row(summary, profile_id=ANA, profile_type="known", events=3, city="Bonn", email="ana@example.com")],
         RFM: [row(RFM, profile_id=ANA, last_purchase_at=day(6), frequency=1, monetary=Decimal("9.50"))],
         RFM_SCORES: [row(RFM_SCORES, profile_id=ANA, recency_score=5, rfm_cell="5-1-2", model_version="1")],
+        CONSENTS: [row(CONSENTS, profile_id=ANA, channel="email", purpose="marketing", is_given=False, source="crm")],
         SEGMENT_ASSIGNMENTS: [
             row(SEGMENT_ASSIGNMENTS, profile_id=ANA, valid_from=day(8), segment="VIP", model_version="1", reason="first")
         ],
     }
     for table, given in rows.items():
-        append_to_files(str(root / table.name.replace(".", "/")), table, given)
+        append_to_files(f"{root}/{table.name.replace('.', '/')}", table, given)
     return root

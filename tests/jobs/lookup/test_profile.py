@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from conf.tables.consents import CONSENTS
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.silver import profile_attributes_table
 from jobs.lookup.profile import MASK, Asked, Found, Profile, put_together
@@ -17,6 +18,7 @@ FOUND = Found(
     customer_360=[row(SUMMARY, profile_id=ANA, profile_type="known", events=3, segment="VIP", email="ana@example.com")],
     rfm=[row(RFM, profile_id=ANA, last_purchase_at=day(6, 23), monetary=Decimal("9.50"))],
     scores=[row(RFM_SCORES, profile_id=ANA, rfm_cell="5-1-2")],
+    consents=[row(CONSENTS, profile_id=ANA, channel=c, purpose="marketing", is_given=c == "email") for c in ("phone", "email")],
     segments=[row(SEGMENT_ASSIGNMENTS, profile_id=ANA, segment=s, valid_from=day(n)) for s, n in (("VIP", 9), ("New", 6))],
     events=EVENT_ROWS[2::-1],
 )
@@ -48,6 +50,10 @@ def test_what_the_summary_adds_up_is_activity_and_attributes_are_not_repeated() 
 
 def test_recency_is_whole_days_up_to_as_of() -> None:
     assert view().rfm["recency_days"] == 3
+
+
+def test_consent_is_told_by_channel_and_purpose() -> None:
+    assert [(row["channel"], row["is_given"]) for row in view().consent] == [("email", True), ("phone", False)]
 
 
 def test_the_numbers_come_with_their_scores() -> None:
