@@ -152,7 +152,12 @@ def _unfit(profile: ProfileConfig, records: DataFrame) -> dict[str, Any]:
     found: dict[str, dict[str, int]] = {}
     for row in unfit_values(records, profile).collect():
         found.setdefault(row["source"], {})[row["attribute"]] = row["values"]
-    return {"unfit_values": found} if found else {}
+    notes = [
+        f"{source}: {values} value(s) of {name} do not fit the type in profile.yml, and count as not told"
+        for source, attributes in sorted(found.items())
+        for name, values in sorted(attributes.items())
+    ]
+    return {"unfit_values": found, "notes": notes} if found else {}
 
 
 def consents_stage(project: Project) -> Stage:

@@ -15,7 +15,7 @@ from conf.profile import ProfileConfig
 from conf.project import load_project
 from conf.tables.contract import Table
 from conf.tables.silver import profile_attributes_table
-from jobs.build_profiles import check_types
+from jobs.build_profiles import _unfit, check_types
 from jobs.runtime.lake import Lake, append, ensure_table, read, table_name, types_of
 from jobs.runtime.run_log import RunLog
 from jobs.runtime.stage import Run
@@ -67,3 +67,11 @@ def test_a_widened_column_keeps_its_values_and_the_table_its_layout(spark: Spark
     detail = spark.sql(f"DESCRIBE DETAIL {table_name(lake, wide.name)}").collect()[0]
     assert (detail.clusteringColumns, detail.properties["delta.enableChangeDataFeed"]) == (["profile_id"], "true")
     assert detail.properties["delta.dataSkippingStatsColumns"] == "`profile_id`,`kids`,`born`"
+
+
+def test_values_that_do_not_fit_are_told_by_source_and_attribute(spark: SparkSession) -> None:
+    told = [("crm", {"kids": "three"}), ("crm", {"kids": "3"}), ("web", {"kids": "many", "born": "2000-13-01"})]
+    records = spark.createDataFrame(told, "source string, attributes map<string,string>")
+    counts = _unfit(profile_with(kids="int", born="date"), records)
+    assert counts["unfit_values"] == {"crm": {"kids": 1}, "web": {"kids": 1, "born": 1}}
+    assert counts["notes"][0] == "crm: 1 value(s) of kids do not fit the type in profile.yml, and count as not told"
