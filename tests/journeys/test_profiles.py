@@ -81,7 +81,7 @@ class Shop:
     def shown(self, *columns: str) -> dict[str, tuple[Any, ...]]:
         """Columns of the customer 360, by the value of each profile's anchor."""
         lake = open_lake(self.place.project().settings)
-        names = fetch(None, lake, IDENTITIES.name, ("value", "profile_id"), "reason in ('anchor', 'alone')").to_pylist()
+        names = fetch(None, lake, IDENTITIES.name, ("value", "profile_id"), "profile_id = identifier_id").to_pylist()
         rows = fetch(None, lake, "gold.customer_360", tuple(dict.fromkeys(("profile_id", *columns)))).to_pylist()
         by_id = {row["profile_id"]: tuple(row[name] for name in columns) for row in rows}
         return {row["value"]: by_id[row["profile_id"]] for row in names if row["profile_id"] in by_id}
