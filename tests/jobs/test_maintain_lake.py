@@ -60,7 +60,7 @@ def new_run(spark: SparkSession, lake: Lake, project: Project) -> MakeRun:
 
 
 def build(run: Run) -> Outcome:
-    return run_stage(run, activity_stage())
+    return run_stage(run, activity_stage(run.project))
 
 
 def days_of(lake: Lake, who: str) -> list[int]:
