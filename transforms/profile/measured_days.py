@@ -40,7 +40,8 @@ def measure_days(events: DataFrame, profile: ProfileConfig) -> DataFrame:
 def _with_attributes(events: DataFrame, measures: tuple[Measure, ...]) -> DataFrame:
     """Events with a column for every mapped attribute that a measure names."""
     named = {name for measure in measures for name in measure.event_columns} - set(events.columns)
-    return events.withColumns({name: F.col("attributes")[name] for name in sorted(named)})
+    # Not `withColumns`: Spark Connect refuses it where no attribute is named.
+    return events.select("*", *(F.col("attributes")[name].alias(name) for name in sorted(named)))
 
 
 def _sql(measure: Measure, key: str) -> Column:

@@ -34,7 +34,8 @@ def measure_profiles(
     finished = joined.select("profile_id", *_finished(profile))
     formulas = {m.name: _formula(m) for m in profile.activity if m.measure == "formula"}
     names = [column.name for _, column in _columns(list(profile.activity))]
-    return finished.withColumns(formulas).select("profile_id", *names)
+    with_formulas = finished.withColumns(formulas) if formulas else finished  # Spark Connect refuses none
+    return with_formulas.select("profile_id", *names)
 
 
 def _of_profiles(days: DataFrame, identities: DataFrame) -> DataFrame:
