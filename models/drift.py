@@ -13,6 +13,9 @@ from pyspark.sql import functions as F
 
 from conf.segments import MEASURES
 
+WATCHED: tuple[str, ...] = tuple(measure for measure in MEASURES if measure != "tenure")
+"""Tenure grows by a day every day for everybody: that time goes by says nothing about the customers."""
+
 PARTS = 10
 LEAST_SHARE = 1e-4
 """An empty part counts as so much: the index of nothing against something would be infinite."""
@@ -48,9 +51,9 @@ def stability_index(expected: Sequence[float], found: Sequence[float]) -> float:
 
 def fit_reference(features: DataFrame, sizes: Mapping[str, int]) -> Reference:
     """Features (one row per profile) and customers by segment -> what later customers are compared with."""
-    deciles = [F.percentile(measure, F.array(*[F.lit(part / PARTS) for part in range(1, PARTS)])) for measure in MEASURES]
-    row = features.agg(*(found.alias(measure) for found, measure in zip(deciles, MEASURES, strict=True))).collect()[0]
-    cuts: dict[str, tuple[float, ...]] = {measure: tuple(sorted(set(row[measure]))) for measure in MEASURES}
+    deciles = [F.percentile(measure, F.array(*[F.lit(part / PARTS) for part in range(1, PARTS)])) for measure in WATCHED]
+    row = features.agg(*(found.alias(measure) for found, measure in zip(deciles, WATCHED, strict=True))).collect()[0]
+    cuts: dict[str, tuple[float, ...]] = {measure: tuple(sorted(set(row[measure]))) for measure in WATCHED}
     customers = sum(sizes.values())
     mix = {name: size / customers for name, size in sizes.items()}
     return Reference(cuts, _shares(features, cuts), mix)
@@ -62,7 +65,7 @@ def measure_drift(reference: Reference, features: DataFrame, sizes: Mapping[str,
     if not customers:
         return {}
     found = _shares(features, reference.cuts)
-    drift = {measure: stability_index(reference.shares[measure], found[measure]) for measure in reference.cuts}
+    drift = {measure: stability_index(reference.shares[measure], found[measure]) for measure in WATCHED}
     names = sorted({*reference.mix, *sizes})
     shares = [sizes.get(name, 0) / customers for name in names]
     return {**drift, SEGMENTS: stability_index([reference.mix.get(name, 0.0) for name in names], shares)}
