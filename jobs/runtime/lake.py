@@ -353,11 +353,11 @@ def _write_changes(spark: SparkSession, lake: Lake, table: Table, changes: DataF
 
 
 def _differs(table: Table) -> str:
-    """SQL that is true where source ``s`` and target ``t`` differ in a column that is no key; maps compare as entries."""
+    """SQL that is true where source ``s`` and target ``t`` differ in a column that is no key; the order of a map is none."""
 
     def same(name: str, kind: T.DataType) -> str:
         if isinstance(kind, T.MapType):
-            return f"map_entries(s.`{name}`) <=> map_entries(t.`{name}`)"
+            return f"array_sort(map_entries(s.`{name}`)) <=> array_sort(map_entries(t.`{name}`))"
         return f"s.`{name}` <=> t.`{name}`"
 
     compared = [same(c.name, c.type) for c in table.columns if c.name not in table.keys]

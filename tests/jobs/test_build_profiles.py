@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,14 @@ def test_a_type_that_cannot_be_widened_is_told_with_every_other_one(spark: Spark
     ]
 
 
-def test_equal_wider_and_new_types_are_fine(spark: SparkSession, lake: Lake) -> None:
-    checked(spark, lake, kids="decimal(18,2)", born="date", city="string")
+def test_what_the_check_lets_pass_the_table_becomes(spark: SparkSession, lake: Lake) -> None:
+    declared = {"kids": "decimal(18,2)", "born": "date", "city": "string"}  # wider, equal, new
+    checked(spark, lake, **declared)
+    table = table_with(**declared)
+    ensure_table(spark, lake, table)
+    found = types_of(None, lake, table.name)
+    assert {name: found[name].simpleString() for name in declared} == declared
+    assert [(row.kids, row.city) for row in read(spark, lake, table).collect()] == [(Decimal("3.00"), None)]
 
 
 def test_a_widened_column_keeps_its_values_and_the_table_its_layout(spark: SparkSession, lake: Lake) -> None:

@@ -53,7 +53,8 @@ def test_configuration_that_does_not_validate_is_told_with_its_line(conf: Path, 
     (conf / "profile.yml").write_text("attributes:\n  - {name: city, polcy: latest}\n")
     code, error = told(capsys, "run", "--conf", conf)
     assert code == 2
-    assert "profile.yml:2: `attributes.0.polcy`: unknown key; expected one of comment, empty, fall_back, name" in error
+    keys = "comment, empty, fall_back, name, personal, policy, sources, type, unit, valid_for"
+    assert error.endswith(f"profile.yml:2: `attributes.0.polcy`: unknown key; expected one of {keys}\n")
 
 
 def test_an_as_of_that_does_not_read_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:

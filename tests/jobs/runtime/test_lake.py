@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from conf.errors import LakeError
@@ -67,6 +68,15 @@ def test_without_a_difference_there_is_no_commit(spark: SparkSession, lake: Lake
     before = version_of(None, lake, TABLE.name)
     assert merge(spark, lake, TABLE, people(spark, EVE, BOB, ANN)) == counts()
     assert version_of(None, lake, TABLE.name) == before
+
+
+def test_maps_that_hold_the_same_in_another_order_do_not_differ(spark: SparkSession, lake: Lake) -> None:
+    def with_tags(entries: str) -> DataFrame:
+        return people(spark, ANN, BOB, EVE).withColumn("tags", F.expr(f"map({entries})"))
+
+    assert merge(spark, lake, TABLE, with_tags("'a', 'x', 'b', 'y'")) == counts(updated=3)
+    assert merge(spark, lake, TABLE, with_tags("'b', 'y', 'a', 'x'")) == counts()
+    assert merge(spark, lake, TABLE, with_tags("'b', 'y', 'a', 'z'")) == counts(updated=3)
 
 
 def test_a_merge_writes_only_what_differs(spark: SparkSession, lake: Lake) -> None:
