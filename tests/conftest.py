@@ -17,7 +17,14 @@ def spark() -> Iterator[SparkSession]:
     """The suite's own local session: the tests run on what the jobs run on."""
     os.environ.setdefault("C360_MASTER", "local[2]")
     # Compiling a query takes longer than running it on some hundred rows; the journeys on a cluster and on Connect compile.
-    settings = ("spark.sql.codegen.wholeStage=false", "spark.sql.codegen.factoryMode=NO_CODEGEN", "spark.driver.memory=4g")
+    # Some hundred rows, and tasks that cost more than what they do: two partitions show what depends on partitions.
+    settings = (
+        "spark.sql.codegen.wholeStage=false",
+        "spark.sql.codegen.factoryMode=NO_CODEGEN",
+        "spark.sql.shuffle.partitions=2",
+        "spark.databricks.delta.snapshotPartitions=1",
+        "spark.driver.memory=4g",
+    )
     os.environ.setdefault("C360_SPARK_CONF", ",".join(settings))
     from jobs.runtime.session import get_session
 
