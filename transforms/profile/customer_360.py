@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from conf.consent import Consent
 from conf.identity import IdentityConfig
+from conf.matching import MATCH_NAMESPACE
 from conf.profile import ProfileConfig
 from conf.tables.gold import customer_360_table
 
@@ -26,6 +27,8 @@ def build_customer_360(
     profile: ProfileConfig,
 ) -> DataFrame:
     """One row per profile among ``identities``, in the contract of ``gold.customer_360``.
+
+    A match holds a profile's identifiers together and is none of them: one that is cut off at both ends is nobody.
 
     ``measures`` are of all these profiles. Counts are 0 where there was none; purchases and segment are null for a profile
     that never bought. ``assignments`` are the current ones.
@@ -58,13 +61,14 @@ def build_customer_360(
 def _identity_summary(identities: DataFrame, identity: IdentityConfig) -> DataFrame:
     people = [namespace.name for namespace in identity.namespaces if namespace.kind == "person"]
     is_person = F.max(F.col("namespace").isin(people))
-    return identities.groupBy("profile_id").agg(
+    summary = identities.groupBy("profile_id").agg(
         F.when(is_person, "known").otherwise("anonymous").alias("profile_type"),
-        F.count(F.lit(1)).alias("identifiers"),
+        F.count_if(F.col("namespace") != MATCH_NAMESPACE).alias("identifiers"),
         F.sort_array(F.collect_set("namespace")).alias("identifier_namespaces"),
         F.min("first_seen").alias("first_seen"),
         F.max("last_seen").alias("last_seen"),
     )
+    return summary.where("identifiers > 0")
 
 
 def _activity_summary(activity: DataFrame, identities: DataFrame) -> DataFrame:

@@ -30,7 +30,7 @@ DAY, TIME = date(2017, 1, 2), datetime(2017, 1, 2, tzinfo=timezone.utc)
 
 @pytest.fixture(scope="module")
 def customers(spark: SparkSession) -> dict[str, Row]:
-    """Ann has an e-mail address, two browsers and purchases; a browser that nobody knows only looked around."""
+    """Ann has an e-mail address, two browsers, a match and purchases; a browser that nobody knows only looked around."""
 
     def frame(table: Table, *rows: dict[str, Any]) -> Any:
         from pyspark.sql import types as T
@@ -44,6 +44,8 @@ def customers(spark: SparkSession) -> dict[str, Row]:
         {"identifier_id": "c1", "namespace": "cookie", "profile_id": "ann"},
         {"identifier_id": "c2", "namespace": "cookie", "profile_id": "ann"},
         {"identifier_id": "c3", "namespace": "cookie", "profile_id": "stranger"},
+        {"identifier_id": "m1", "namespace": "match", "profile_id": "ann"},
+        {"identifier_id": "m2", "namespace": "match", "profile_id": "cut off at both ends"},
     )
     activity = frame(
         ACTIVITY,
@@ -74,7 +76,11 @@ def test_a_persons_identifier_makes_a_profile_known(customers: dict[str, Row]) -
 
 
 def test_identifiers_are_counted_and_their_namespaces_named_once(customers: dict[str, Row]) -> None:
-    assert (customers["ann"].identifiers, customers["ann"].identifier_namespaces) == (3, ["cookie", "email"])
+    assert (customers["ann"].identifiers, customers["ann"].identifier_namespaces) == (3, ["cookie", "email", "match"])
+
+
+def test_a_match_that_holds_nobody_together_is_no_profile(customers: dict[str, Row]) -> None:
+    assert "cut off at both ends" not in customers
 
 
 def test_what_all_identifiers_did_is_added_up(customers: dict[str, Row]) -> None:
