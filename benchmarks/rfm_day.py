@@ -15,9 +15,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.components import CORES, DRIVER_MEMORY, local_session
+from benchmarks.contending import CORES, DRIVER_MEMORY, contender, local_session, part, run
 from benchmarks.harness import ROOT, Comparison
-from benchmarks.rfm_speed import DAYS, SIZES, contender, group_with_duckdb, lake_in, lines_of, main, part, write_lines
+from benchmarks.rfm_speed import DAYS, SIZES, digest_of, group_with_duckdb, lake_in, lines_of, write_lines
 
 if TYPE_CHECKING:
     from jobs.runtime.stage import Run
@@ -35,7 +35,8 @@ def comparison(size: str, cache: Path) -> Comparison:
         subprocess.run([sys.executable, "-m", "benchmarks.rfm_day", "lake", str(data), str(data)], cwd=ROOT, check=True)
         (data / "day-done").touch()
     work = {"lines": lines, "lines_of_the_day": lines // DAYS, "cores": CORES, "driver_memory": DRIVER_MEMORY}
-    return Comparison(NAME, size, work, "rfm", tuple(contender(__name__, name, data) for name in RUNNERS if name != "lake"))
+    contenders = tuple(contender(__name__, name, data, digest_of) for name in RUNNERS if name != "lake")
+    return Comparison(NAME, size, work, "rfm", contenders)
 
 
 def write_year(data: Path, target: Path) -> None:
@@ -123,4 +124,4 @@ RUNNERS: dict[str, Callable[[Path, Path], None]] = {
 
 
 if __name__ == "__main__":
-    main(RUNNERS, sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    run(RUNNERS)

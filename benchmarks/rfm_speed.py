@@ -8,18 +8,15 @@ and write three numbers. Run as a module with a contender, a data folder and a t
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.components import CORES, DRIVER_MEMORY, local_session
-from benchmarks.harness import ROOT, Comparison, Contender
+from benchmarks.contending import CORES, DRIVER_MEMORY, contender, local_session, part, run
+from benchmarks.harness import ROOT, Comparison
 
 if TYPE_CHECKING:
     from jobs.runtime.lake import Lake
@@ -30,23 +27,13 @@ SIZES = {"s": 1_000_000, "m": 6_000_000, "l": 30_000_000}
 LINES_AN_ORDER, LINES_A_CUSTOMER, DAYS = 5, 30, 365
 NUMBERS = ("last_purchase_at", "purchase_days", "revenue")
 
-SECONDS: dict[str, float] = {}
-
 
 def comparison(size: str, cache: Path) -> Comparison:
     """Ours and the others over the lines of a size, which are written into ``cache`` once."""
     data = lines_of(size, cache).resolve()
     work = {"lines": SIZES[size], "customers": SIZES[size] // LINES_A_CUSTOMER, "cores": CORES, "driver_memory": DRIVER_MEMORY}
-    return Comparison(NAME, size, work, "rfm", tuple(contender(__name__, name, data) for name in RUNNERS if name != "lake"))
-
-
-def contender(module: str, name: str, data: Path) -> Contender:
-    """A contender that is a function of a module which runs as a command."""
-
-    def command(folder: Path) -> list[str]:
-        return [sys.executable, "-m", module, name, str(data), str(folder)]
-
-    return Contender(name, command, lambda folder: digest_of(folder / "rfm"), lambda printed: dict(json.loads(printed)))
+    contenders = tuple(contender(__name__, name, data, digest_of) for name in RUNNERS if name != "lake")
+    return Comparison(NAME, size, work, "rfm", contenders)
 
 
 def lines_of(size: str, cache: Path) -> Path:
@@ -83,10 +70,11 @@ def write_lines(target: Path, lines: int, first: int, last: int) -> None:
         ) to '{target}' (format parquet, per_thread_output true)""")
 
 
-def digest_of(folder: Path) -> dict[str, Any]:
-    """Customers, and a digest of everybody's three numbers, of a Delta table or a folder of Parquet files."""
+def digest_of(target: Path) -> dict[str, Any]:
+    """Customers, and a digest of everybody's three numbers, of the Delta table or the Parquet files in a contender's ``rfm``."""
     import duckdb
 
+    folder = target / "rfm"
     files = sorted(str(path) for path in folder.glob("*.parquet"))
     if (folder / "_delta_log").is_dir():
         from deltalake import DeltaTable
@@ -97,14 +85,6 @@ def digest_of(folder: Path) -> dict[str, Any]:
     query = f"select count(*), sum(hash(profile_id, {numbers})::hugeint)::varchar from read_parquet([{listed}])"
     customers, digest = duckdb.sql(query).fetchall()[0]
     return {"customers": customers, "digest": digest}
-
-
-@contextmanager
-def part(name: str) -> Iterator[None]:
-    """Times a part of the work."""
-    clock = time.perf_counter()
-    yield
-    SECONDS[name] = round(time.perf_counter() - clock, 3)
 
 
 def write_identities(data: Path, target: Path) -> None:
@@ -201,11 +181,5 @@ RUNNERS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-def main(runners: dict[str, Callable[[Path, Path], None]], name: str, data: Path, target: Path) -> None:
-    """Runs one contender and prints its seconds by part."""
-    runners[name](data, target)
-    sys.stdout.write(json.dumps(SECONDS) + "\n")
-
-
 if __name__ == "__main__":
-    main(RUNNERS, sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    run(RUNNERS)
