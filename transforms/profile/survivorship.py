@@ -28,10 +28,18 @@ def surviving_attributes(records: DataFrame, identities: DataFrame, profile: Pro
     held = identities.select(F.col("identifier_id").alias("primary_identifier_id"), "profile_id")
     told = F.struct("source", F.col("primary_identifier_id").alias("who"), "observed_at", "attributes")
     gathered = records.join(held, "primary_identifier_id", "inner").groupBy("profile_id").agg(F.collect_list(told).alias("told"))
-    decided = gathered.select("profile_id", *(_decide(a, as_of).alias(a.name) for a in profile.attributes))
-    values = [F.col(a.name)["value"].alias(a.name) for a in profile.attributes]
-    rows = decided.select("profile_id", *values, _provenance(profile).alias("provenance"))
-    return rows.where(F.size("provenance") > 0).select(*table.column_names)
+    decided = F.struct(*(_decide(a, as_of).alias(a.name) for a in profile.attributes), F.lit(True).alias("_"))
+    # As an array that is empty where nothing is known: a filter on rows would be evaluated below the decisions, by
+    # deciding everything once more, and again for each time that it names one.
+    row = F.transform(F.array(decided), lambda decided: _row(profile, decided))
+    rows = gathered.select("profile_id", F.inline(F.filter(row, lambda row: F.size(row["provenance"]) > 0)))
+    return rows.select(*table.column_names)
+
+
+def _row(profile: ProfileConfig, decided: Column) -> Column:
+    """Values and provenance, from what was decided of each attribute."""
+    values = [decided[a.name]["value"].alias(a.name) for a in profile.attributes]
+    return F.struct(*values, _provenance(profile, decided).alias("provenance"))
 
 
 def unfit_values(records: DataFrame, profile: ProfileConfig) -> DataFrame:
@@ -80,14 +88,16 @@ def _counting(attribute: Attribute, as_of: date | None) -> Column:
 
 
 def _decided(attribute: Attribute, entries: Column, aid: Column) -> Column:
-    best = F.array_min(F.transform(entries, lambda e: _ranked(attribute, aid, e)))
-    if attribute.policy == "union":
-        value = F.array_sort(F.array_distinct(F.transform(entries, lambda e: e["value"])))
-    elif attribute.policy == "sum":
-        value = _total(attribute, entries)
-    else:
-        value = best["value"]
-    return F.struct(value.alias("value"), best["source"].alias("source"), (-best["later_first"]).alias("observed_micros"))
+    def with_value(best: Column) -> Column:
+        if attribute.policy == "union":
+            value = F.array_sort(F.array_distinct(F.transform(entries, lambda e: e["value"])))
+        elif attribute.policy == "sum":
+            value = _total(attribute, entries)
+        else:
+            value = best["value"]
+        return F.struct(value.alias("value"), best["source"].alias("source"), (-best["later_first"]).alias("observed_micros"))
+
+    return _let(F.array_min(F.transform(entries, lambda e: _ranked(attribute, aid, e))), with_value)
 
 
 def _ranked(attribute: Attribute, aid: Column, entry: Column) -> Column:
@@ -163,15 +173,15 @@ def _let(value: Column, body: Callable[[Column], Column]) -> Column:
     return F.element_at(F.transform(F.array(value), body), 1)
 
 
-def _provenance(profile: ProfileConfig) -> Column:
+def _provenance(profile: ProfileConfig, decided: Column) -> Column:
     """For each attribute with a value: the source and the time of the value, of the latest one where many made it."""
     origins = [
         F.when(
-            F.col(a.name)["value"].isNotNull(),
+            decided[a.name]["value"].isNotNull(),
             F.struct(
                 F.lit(a.name).alias("attribute"),
-                F.col(a.name)["source"].alias("source"),
-                F.timestamp_micros(F.col(a.name)["observed_micros"]).alias("observed_at"),
+                decided[a.name]["source"].alias("source"),
+                F.timestamp_micros(decided[a.name]["observed_micros"]).alias("observed_at"),
             ),
         )
         for a in sorted(profile.attributes, key=lambda a: a.name)
