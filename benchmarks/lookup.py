@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -74,7 +75,7 @@ class DuckTables:
         if not self._columns[table]:
             return []
         asked = statement(name, columns, self._columns[table], where, tail).replace("`", '"')
-        return list(self._connection.cursor().sql(asked).to_arrow_table().to_pylist())
+        return [_in_utc(row) for row in self._connection.cursor().sql(asked).to_arrow_table().to_pylist()]
 
     def _open(self, table: str, name: str) -> None:
         from deltalake import DeltaTable
@@ -91,6 +92,15 @@ class DuckTables:
 
     def refresh(self) -> None:
         """Its files are the same for as long as it lives."""
+
+
+def _in_utc(value: Any) -> Any:
+    """DuckDB takes Spark's older kind of time (INT96) for one without a zone."""
+    if isinstance(value, dict):
+        return {key: _in_utc(held) for key, held in value.items()}
+    if isinstance(value, list):
+        return [_in_utc(held) for held in value]
+    return value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
 def tables_of(engine: str, root: str) -> Tables:

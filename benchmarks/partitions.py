@@ -13,7 +13,7 @@ def digest_of(folder: Path) -> dict[str, Any]:
     """
     import duckdb
 
-    files = ", ".join(f"'{file}'" for file in _files(folder))
+    files = ", ".join(f"'{file}'" for file in files_of(folder))
     query = f"""
         with held as (select identifier_id, profile_id from read_parquet([{files}])),
         named as (select profile_id, min(identifier_id) as first from held group by profile_id)
@@ -24,7 +24,8 @@ def digest_of(folder: Path) -> dict[str, Any]:
     return {"identifiers": identifiers, "profiles": profiles, "digest": digest}
 
 
-def _files(folder: Path) -> list[str]:
+def files_of(folder: Path) -> list[str]:
+    """The current files of a Delta table, or all Parquet files of a folder."""
     if not (folder / "_delta_log").is_dir():
         return sorted(str(path) for path in folder.glob("*.parquet"))
     from deltalake import DeltaTable
@@ -36,7 +37,7 @@ def profiles_digest(identities: Path, golden: Path, attributes: tuple[str, ...])
     """A digest of golden profiles by the smallest identifier of each, whatever the profiles are called."""
     import duckdb
 
-    files, profiles = (", ".join(f"'{file}'" for file in _files(folder)) for folder in (identities, golden))
+    files, profiles = (", ".join(f"'{file}'" for file in files_of(folder)) for folder in (identities, golden))
     query = f"""
         with named as (
             select profile_id, min(identifier_id) as first from read_parquet([{files}]) group by profile_id
