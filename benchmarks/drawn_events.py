@@ -1,12 +1,12 @@
 """Events to build profiles from: visits of customers, each of a few views, a cart and an order; drawn by hashes of numbers.
 
 A customer has a loyalty number, and every second one a browser, too; a visit is of one of them. Visits fall on 400 days, at
-any time of the day, but on no day that leaves a window of the shipped configuration when the day after them passes.
+any time of the day.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,27 +18,14 @@ if TYPE_CHECKING:
     from jobs.runtime.lake import Lake
 
 EVENTS_A_PROFILE, EVENTS_A_VISIT = 20, 5
-DAYS, EDGES = 400, (7, 30, 90, 365)
+VISITS, DAYS = EVENTS_A_PROFILE // EVENTS_A_VISIT, 400
 FIRST_DAY = date(2017, 1, 1)
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
 """The last of the days."""
 
 
-def end_of(day: date) -> datetime:
-    """An ``as_of`` on a day."""
-    return datetime(day.year, day.month, day.day, 23, tzinfo=timezone.utc)
-
-
-def write_history(folder: Path, profiles: int) -> None:
+def write_history(target: Path, profiles: int) -> None:
     """Parquet files with the events of the first so many profiles."""
-    day = f"(hash(visit, 'day') % {DAYS})::integer"
-    edges = ", ".join(str(DAYS - days) for days in EDGES)
-    last = profiles * EVENTS_A_PROFILE
-    _write_events(folder, 0, last, f"visit // {EVENTS_A_PROFILE // EVENTS_A_VISIT}", f"{day} - ({day} in ({edges}))::integer")
-
-
-def _write_events(target: Path, first: int, last: int, customer: str, day: str) -> None:
-    """Events ``first`` to ``last``; SQL says of whom and on which day a visit is."""
     import duckdb
 
     target.mkdir(parents=True)
@@ -47,9 +34,11 @@ def _write_events(target: Path, first: int, last: int, customer: str, day: str) 
     connection.execute(f"""
         copy (
           with numbered as (
-            select n, n // {EVENTS_A_VISIT} as visit, n % {EVENTS_A_VISIT} as step from range({first}, {last}) t(n)),
+            select n, n // {EVENTS_A_VISIT} as visit, n % {EVENTS_A_VISIT} as step
+            from range({profiles * EVENTS_A_PROFILE}) t(n)),
           placed as (
-            select *, ({customer})::bigint as customer, (date '{FIRST_DAY}' + {day})::date as occurred_on,
+            select *, visit // {VISITS} as customer,
+                   (date '{FIRST_DAY}' + (hash(visit, 'day') % {DAYS})::integer)::date as occurred_on,
                    case when hash(visit, 'kind') % 20 = 0 then 'return' when hash(visit, 'kind') % 4 = 0 then 'product_view'
                         else 'purchase' end as kind,
                    ['web', 'app', 'till'][1 + (hash(visit, 'channel') % 3)::integer] as channel,

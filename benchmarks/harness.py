@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import platform
 import shutil
@@ -49,13 +50,17 @@ class Contender:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One entry at one size. The first contender is ``ours``; ``compared`` names what a result is, e.g. rows."""
+    """One entry at one size. The first contender is ``ours``; ``compared`` names what a result is, e.g. rows.
+
+    ``agree`` says whether two results are the same: equal, unless no contender can be expected to find an exact one.
+    """
 
     name: str
     size: str
     work: dict[str, Any]
     compared: str
     contenders: tuple[Contender, ...]
+    agree: Callable[[Any, Any], bool] = operator.eq
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def compare(comparison: Comparison, runs: int, scratch: Path, results: Path) -> 
     for turn in range(runs):  # every other turn backwards, so that nobody always comes after the same one
         for contender in comparison.contenders[:: -1 if turn % 2 else 1]:
             measurement = _measure(contender, scratch)
-            if measurement.result != agreed:
+            if not comparison.agree(measurement.result, agreed):
                 raise ComparisonError(f"{contender.name} came to other {comparison.compared} than when it was checked.")
             measured[contender.name].append(measurement)
     report = _report(comparison, agreed, measured)
@@ -91,7 +96,7 @@ def compare(comparison: Comparison, runs: int, scratch: Path, results: Path) -> 
 def write_report(report: dict[str, Any], results: Path) -> None:
     """Keeps a report as the JSON file of its entry and size."""
     results.mkdir(parents=True, exist_ok=True)
-    (results / f"{report['name']}-{report['size']}.json").write_text(json.dumps(report, indent=2) + "\n")
+    (results / f"{report['name']}-{report['size']}.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
 
 
 def report_text(report: dict[str, Any]) -> str:
@@ -112,7 +117,7 @@ def report_text(report: dict[str, Any]) -> str:
 def _agreed_result(comparison: Comparison, scratch: Path) -> Any:
     found = {contender.name: _measure(contender, scratch).result for contender in comparison.contenders}
     first, *others = found.values()
-    if any(other != first for other in others):
+    if not all(comparison.agree(other, first) for other in others):
         each = "; ".join(f"{name}: {result}" for name, result in found.items())
         raise ComparisonError(f"Nothing was timed, for the contenders' {comparison.compared} differ ({each}).")
     return first

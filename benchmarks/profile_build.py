@@ -15,12 +15,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import datetime, time, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contending import CORES, DRIVER_MEMORY, contender, local_session, part, run
-from benchmarks.drawn_events import EVENTS_A_PROFILE, LAST_DAY, append_events, append_identities, end_of, write_history
+from benchmarks.drawn_events import EVENTS_A_PROFILE, LAST_DAY, append_events, append_identities, write_history
 from benchmarks.harness import ROOT, Comparison
 from benchmarks.plain_measures import measure_with_duckdb, measure_with_spark, measures_digest
 
@@ -71,15 +71,17 @@ def write_lake(drawn: Path, target: Path) -> None:
     append_identities(lake, events // EVENTS_A_PROFILE)
 
 
-def run_on(lake: Lake, day: date) -> Run:
-    """A run over the lake as of a day, with what it remembers of former ones; nobody's attributes and consents are told."""
+def run_on(lake: Lake) -> Run:
+    """A run over the lake at the end of the last day, with what it remembers of former ones; no attribute and no
+    consent is declared.
+    """
     from conf.project import load_project
     from jobs.runtime.run_log import read_run_log
     from jobs.runtime.stage import Run
 
     spark, project = local_session(), load_project()
     project = replace(project, profile=project.profile.model_copy(update={"attributes": (), "consents": ()}))
-    now = end_of(day)
+    now = datetime.combine(LAST_DAY, time(23), timezone.utc)
     return Run(project, lake, "bench", now, read_run_log(spark, lake), lambda: spark, as_of=now)
 
 
@@ -102,7 +104,7 @@ def build_ours(data: Path, target: Path) -> None:
     for table in ("events", "identities"):
         (target / "lake" / "silver" / table).symlink_to(data / "lake" / "silver" / table)
     with part("session"):
-        now = run_on(Lake(str(target / "lake")), LAST_DAY)
+        now = run_on(Lake(str(target / "lake")))
     run_stages(now)
     (target / "profiles").symlink_to(target / "lake" / "gold" / "customer_360")
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.contending import CORES, DRIVER_MEMORY, contender, local_session, part, run
 from benchmarks.harness import ROOT, Comparison
+from benchmarks.partitions import files_of
 
 if TYPE_CHECKING:
     from jobs.runtime.lake import Lake
@@ -74,13 +75,7 @@ def digest_of(target: Path) -> dict[str, Any]:
     """Customers, and a digest of everybody's three numbers, of the Delta table or the Parquet files in a contender's ``rfm``."""
     import duckdb
 
-    folder = target / "rfm"
-    files = sorted(str(path) for path in folder.glob("*.parquet"))
-    if (folder / "_delta_log").is_dir():
-        from deltalake import DeltaTable
-
-        files = sorted(DeltaTable(str(folder)).file_uris())
-    listed = ", ".join(f"'{file}'" for file in files)
+    listed = ", ".join(f"'{file}'" for file in files_of(target / "rfm"))
     numbers = "epoch_us(last_purchase_at), purchase_days::bigint, (revenue * 100)::bigint"
     query = f"select count(*), sum(hash(profile_id, {numbers})::hugeint)::varchar from read_parquet([{listed}])"
     customers, digest = duckdb.sql(query).fetchall()[0]

@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conf.project import load_project
+from benchmarks.segments_training import first_set_with
 from conf.segments import Clusters, SegmentsConfig
 from conf.tables.silver import ACTIVITY
 from jobs.sample.days import FIRST_DAY, FIRST_DELIVERY
@@ -36,9 +36,7 @@ CLUSTERS = Clusters(k=(6,), seed=20170101, starts=3, finalists=1, resamples=0)
 def measure(size: str, scratch: Path) -> dict[str, Any]:
     """What the report holds beside the machine: shares of customers, in percent."""
     households, days = SIZES[size]
-    declared = load_project().segments
-    sets = {"features": next(iter(declared.sets.values())), "feature_sets": {}}
-    config = declared.model_copy(update={**sets, "clusters": CLUSTERS})
+    config = first_set_with(CLUSTERS)
     activity = _activity(households, scratch)
     last = FIRST_DELIVERY
     champion = _train(_features(activity, last, config, scratch), config, None)

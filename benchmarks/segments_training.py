@@ -8,6 +8,7 @@ centres for certain. Ours also ranks what it fitted by silhouette, which the oth
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,18 +34,6 @@ TOLERANCE = 0.01
 DAYS_A_WEEK, LONGEST_WEEKS = 7, 52
 
 
-class Inertia(float):
-    """A sum of squared distances; equal to another one within 1%."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, float) and abs(float(self) - float(other)) <= TOLERANCE * max(float(self), float(other))
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = None  # type: ignore[assignment]  # what is nearly equal has no hash
-
-
 def comparison(size: str, cache: Path) -> Comparison:
     """Ours and scikit-learn over the customers of a size, which are drawn into ``cache`` once."""
     data = (cache / f"customers-{size}").resolve()
@@ -55,12 +44,17 @@ def comparison(size: str, cache: Path) -> Comparison:
     declared = {name: getattr(CLUSTERS, name) for name in ("k", "starts", "max_iterations", "seed")}
     work = {"customers": SIZES[size], **declared, "cores": CORES, "driver_memory": DRIVER_MEMORY}
     contenders = tuple(contender(__name__, name, data, inertia_of) for name in RUNNERS)
-    return Comparison(NAME, size, work, "inertia", contenders)
+    return Comparison(NAME, size, work, "inertia", contenders, agree)
 
 
-def inertia_of(folder: Path) -> Inertia:
+def inertia_of(folder: Path) -> float:
     """What a contender left in its folder."""
-    return Inertia(json.loads((folder / "inertia").read_text()))
+    return float(json.loads((folder / "inertia").read_text()))
+
+
+def agree(one: float, other: float) -> bool:
+    """Whether two inertias are the same within 1%; a fit that came to no number agrees with none."""
+    return math.isfinite(one) and math.isclose(one, other, rel_tol=TOLERANCE)
 
 
 def draw_customers(number: int) -> pa.Table:
@@ -84,10 +78,11 @@ def draw_customers(number: int) -> pa.Table:
     return pa.table({"profile_id": np.char.mod("customer-%d", np.arange(number)), **columns})
 
 
-def _config() -> SegmentsConfig:
+def first_set_with(clusters: Clusters) -> SegmentsConfig:
+    """The sample's configuration with its first feature set alone, clustered as asked for."""
     declared = load_project().segments
     features = next(iter(declared.sets.values()))
-    return declared.model_copy(update={"features": features, "feature_sets": {}, "clusters": CLUSTERS})
+    return declared.model_copy(update={"features": features, "feature_sets": {}, "clusters": clusters})
 
 
 def train_ours(data: Path, target: Path) -> None:
@@ -97,7 +92,7 @@ def train_ours(data: Path, target: Path) -> None:
     with part("session"):
         spark = local_session()
     with part("fit"):
-        chosen = choose(fit_candidates(spark.read.parquet(str(data / "customers.parquet")), _config()))
+        chosen = choose(fit_candidates(spark.read.parquet(str(data / "customers.parquet")), first_set_with(CLUSTERS)))
     (target / "inertia").write_text(json.dumps(chosen.cost))
 
 
@@ -107,7 +102,7 @@ def train_with_scikit_learn(data: Path, target: Path) -> None:
     from threadpoolctl import threadpool_limits
 
     with part("fit"), threadpool_limits(CORES):
-        features = next(iter(_config().sets.values()))
+        features = next(iter(first_set_with(CLUSTERS).sets.values()))
         columns = pq.read_table(data / "customers.parquet", columns=[feature.name for feature in features])
         prepared = np.column_stack([_prepared(columns[feature.name].to_numpy(), feature) for feature in features])
         scaled = (prepared - prepared.mean(axis=0)) / prepared.std(axis=0, ddof=1)

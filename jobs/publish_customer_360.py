@@ -37,7 +37,7 @@ def publish_stage(project: Project) -> Stage:
         name="publish-customer-360",
         reads=(IDENTITIES.name, ACTIVITY.name, *measures, attributes, *consents, *scored),
         writes=(customer_360_table(project.profile).name,),
-        fingerprint=lambda p: fingerprint(p.profile, tuple(p.identity.namespaces)),
+        fingerprint=lambda p: fingerprint("customer 360 2", p.profile, tuple(p.identity.namespaces)),
         keys=_changed_profiles,
         body=_publish,
         uses_as_of=project.profile.has_windows,

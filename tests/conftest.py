@@ -17,7 +17,7 @@ def spark() -> Iterator[SparkSession]:
     """The suite's own local session: the tests run on what the jobs run on."""
     os.environ.setdefault("C360_MASTER", "local[2]")
     # Compiling a query takes longer than running it on some hundred rows; the journeys on a cluster and on Connect compile.
-    # Some hundred rows, and tasks that cost more than what they do: two partitions show what depends on partitions.
+    # A task costs more than what it does with some rows, and two partitions show whatever depends on partitions.
     settings = (
         "spark.sql.codegen.wholeStage=false",
         "spark.sql.codegen.factoryMode=NO_CODEGEN",

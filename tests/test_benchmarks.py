@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import Comparison, ComparisonError, Contender, compare, report_text
+from benchmarks.harness import Comparison, ComparisonError, Contender, compare, report_text, write_report
 
 HOLD_100_MIB = "import time; held = bytearray(b'x') * (100 * 2**20); time.sleep(0.5)"
 
@@ -34,6 +35,18 @@ def test_unequal_results_stop_before_anything_is_timed(tmp_path: Path) -> None:
         _compare(tmp_path, _contender(tmp_path, "ours", 7), _contender(tmp_path, "peer", 8))
     assert _started(tmp_path) == ["ours", "peer"]
     assert not (tmp_path / "results").exists()
+
+
+def test_results_may_agree_without_being_equal_and_the_report_has_ours(tmp_path: Path) -> None:
+    contenders = (_contender(tmp_path, "ours", 7), _contender(tmp_path, "peer", 8))
+    nearly = Comparison("trivial", "s", {}, "rows", contenders, agree=lambda one, other: abs(one - other) <= 1)
+    assert compare(nearly, 1, tmp_path / "scratch", tmp_path / "results")["work"]["rows"] == 7
+
+
+def test_what_is_no_number_is_no_result(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_report({"name": "trivial", "size": "s", "work": {"inertia": math.inf}}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_contender_that_fails_is_named_with_what_it_said(tmp_path: Path) -> None:

@@ -61,10 +61,10 @@ class Shop:
             ensure_table(self.spark, self.lake, ACTIVITY)
             append(self.lake, ACTIVITY, self.frame(ACTIVITY, rows))
 
-    def identify(self, **moved: str) -> None:
+    def identify(self, moved: dict[str, str]) -> None:
         """Every customer is a profile of their own, but for those who turned out to be another."""
         self.moved = moved
-        whose = {who: moved.get(who.replace("-", "_"), who) for who in _names()}
+        whose = {who: moved.get(who, who) for who in _names()}
         rows = self.frame(IDENTITIES, [_identity(who, profile) for who, profile in whose.items()])
         merge(self.spark, self.lake, IDENTITIES, rows)
 
@@ -73,9 +73,10 @@ class Shop:
 
     def champion(self, day: int) -> Served:
         """Whoever serves, loaded once."""
-        version = champion_version(tracking_of(self.run(day)))
+        run = self.run(day)
+        version = champion_version(tracking_of(run))
         if version not in self.served:
-            champion = load_champion(tracking_of(self.run(day)), staging_folder(self.run(day)))
+            champion = load_champion(tracking_of(run), staging_folder(run))
             assert champion is not None
             self.served[champion.version] = champion
         return self.served[version]
@@ -84,7 +85,7 @@ class Shop:
         """Last purchase, purchase days and money of each profile, from all that was bought."""
         found: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
         for (who, day), money in self.bought.items():
-            found[self.moved.get(who.replace("-", "_"), who)].append((day, money))
+            found[self.moved.get(who, who)].append((day, money))
         return {
             (profile,): {
                 "last_purchase_at": _noon(max(day for day, _ in days)),
@@ -96,8 +97,6 @@ class Shop:
 
     def rows(self, table: Table) -> Rows:
         """What the table holds, by key."""
-        if not DeltaTable.is_deltatable(str(local_path(self.lake, table.name))):
-            return {}
         rows = fetch(None, self.lake, table.name, table.column_names).to_pylist()
         return {tuple(row[key] for key in table.keys): row for row in rows}
 
@@ -137,7 +136,7 @@ def days(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[
         came = [who for who, often in zip(_names(), habit, strict=True) if dice.random() < often]
         return {(who, day): Decimal(int(dice.integers(500, 9000))) / 100 for who in came}
 
-    shop.identify()
+    shop.identify({})
     opening = {(who, 0): Decimal(20) for who in _names()}
     for day in range(1, OPENING + 1):
         opening |= of_day(day)
@@ -151,7 +150,7 @@ def days(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[
         if day != QUIET:
             shop.deliver(of_day(day) | ({(BOB, 40): Decimal("77.70")} if day == LATE else {}))
         if day in (MERGED, SPLIT):
-            shop.identify(**({BOB.replace("-", "_"): ANN} if day == MERGED else {}))
+            shop.identify({BOB: ANN} if day == MERGED else {})
         lived[day] = _live(shop, day)
     return lived
 
