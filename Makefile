@@ -20,7 +20,7 @@ run: $(VENV)/.run  ## write the sample if ./landing is empty, then build the cus
 	@$(C360) run
 
 test: lint  ## lint, then run every test
-	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev  ## check style, types and the direction of imports
 	$(PY) -m ruff check .

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[1]
 def spark() -> Iterator[SparkSession]:
     """The suite's own local session: the tests run on what the jobs run on."""
     os.environ.setdefault("C360_MASTER", "local[2]")
-    # Compiling a query takes longer than running it on some hundred rows; the journeys on a cluster and on Connect compile.
+    # Compiling a query takes longer than running it on some hundred rows; the journey on a cluster compiles.
     # A task costs more than what it does with some rows, and two partitions show whatever depends on partitions.
     settings = (
         "spark.sql.codegen.wholeStage=false",
@@ -32,6 +32,11 @@ def spark() -> Iterator[SparkSession]:
     yield session
     session.stop()
     get_session.cache_clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Journeys first: two workers that begin with what takes minutes end at about the same time."""
+    items.sort(key=lambda item: "journeys" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")

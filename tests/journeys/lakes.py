@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import yaml
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from conf.project import Project, default_conf, load_project
 from conf.tables.consents import CONSENTS
@@ -28,7 +29,7 @@ from conf.tables.silver import (
     profile_attributes_table,
 )
 from jobs.cli import main
-from jobs.runtime.lake import Lake, exists, open_lake, table_name, version_of
+from jobs.runtime.lake import Lake, exists, fetch, open_lake, version_of
 
 SALT = "a salt that all lakes of a test share"
 DELIVERY_FACTS = ("source_file",)
@@ -89,19 +90,27 @@ def rebuilt_tables(project: Project) -> list[Table]:
     return [*silver, RFM, RFM_SCORES, customer_360_table(profile)]
 
 
-def contents(spark: SparkSession, lake: Lake, project: Project) -> dict[str, list[tuple[Any, ...]]]:
+def contents(spark: SparkSession, lake: Lake, project: Project) -> dict[str, list[str]]:
     """Every rebuilt table's rows, sorted, and who is in which segment now."""
-    found = {table.name: _rows(spark, lake, table) for table in rebuilt_tables(project)}
-    assignments = spark.table(table_name(lake, SEGMENT_ASSIGNMENTS.name)).where("is_current")
-    found["current segments"] = _sorted(assignments.select("profile_id", "segment", "model_version"))
+    found = {table.name: rows_of(spark, lake, table) for table in rebuilt_tables(project)}
+    now = ("profile_id", "segment", "model_version")
+    found["current segments"] = _sorted(fetch(spark, lake, SEGMENT_ASSIGNMENTS.name, now, "is_current"))
     return found
+
+
+def contents_of(spark: SparkSession, place: Place) -> dict[str, list[str]]:
+    """:func:`contents` of a place's lake."""
+    project = place.project()
+    return contents(spark, open_lake(project.settings), project)
 
 
 def assert_same_lake(spark: SparkSession, one: Place, other: Place) -> None:
     """Fails naming the tables that differ, and the first rows that do."""
-    project = one.project()
-    left = contents(spark, open_lake(one.project().settings), project)
-    right = contents(spark, open_lake(other.project().settings), project)
+    assert_same_contents(contents_of(spark, one), contents_of(spark, other))
+
+
+def assert_same_contents(left: dict[str, list[str]], right: dict[str, list[str]]) -> None:
+    """Fails naming the first table that differs, and the first rows that do."""
     for name, rows in left.items():
         only_left, only_right = sorted(set(rows) - set(right[name])), sorted(set(right[name]) - set(rows))
         assert rows == right[name], f"{name}: only in one {only_left[:2]}, only in the other {only_right[:2]}"
@@ -120,11 +129,15 @@ def _table_names(place: Place) -> Iterator[str]:
             yield f"{schema}.{folder.name}"
 
 
-def _rows(spark: SparkSession, lake: Lake, table: Table) -> list[tuple[Any, ...]]:
+def rows_of(spark: SparkSession, lake: Lake, table: Table) -> list[str]:
+    """The table's rows as text, sorted, without what depends on when rows were delivered or looked at."""
     left_out = {*DELIVERY_FACTS, *OF_THE_MOMENT}
-    kept = [name for name in table.column_names if name not in left_out]
-    return _sorted(spark.table(table_name(lake, table.name)).select(*kept))
+    return _sorted(fetch(spark, lake, table.name, tuple(name for name in table.column_names if name not in left_out)))
 
 
-def _sorted(rows: DataFrame) -> list[tuple[Any, ...]]:
-    return sorted((json.dumps(row.asDict(recursive=True), default=str, sort_keys=True),) for row in rows.collect())
+def _sorted(rows: pa.Table) -> list[str]:
+    maps = [field.name for field in rows.schema if pa.types.is_map(field.type)]
+    found = rows.to_pylist()
+    for row in found:
+        row.update({name: sorted(row[name]) for name in maps if row[name] is not None})
+    return sorted(json.dumps(row, default=str, sort_keys=True) for row in found)

@@ -27,9 +27,12 @@ SPARK_HOME = Path(pyspark.__file__).parent
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 120
 WORKERS = 2
-SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+SHORT_LIVED_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 """For processes that live a minute: code that is compiled well is ready when they end. A run fills the 48 MB of code
 that go with such a compiler by default, and Spark stops."""
+SMALL_JAVA = f"{SHORT_LIVED_JAVA} -XX:+UseSerialGC"
+UNCOMPILED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+"""Compiling a query takes longer than running it on some hundred rows; the journey on a cluster compiles."""
 PYTHONS = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
 LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "SPARK_REMOTE", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", *PYTHONS)
 
@@ -82,6 +85,7 @@ def connect_server(folder: Path) -> Iterator[str]:
         "spark.connect.grpc.binding.address": LOOPBACK,
         "spark.connect.grpc.binding.port": str(port),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        **UNCOMPILED,
     }
     server = ("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal")
     command = submit_command("--master", "local[2]", *server, settings=bound)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from pyspark.sql import SparkSession
 from jobs.sample.write_sample import write_sample
 from tests.conftest import REPOSITORY
 from tests.journeys.lakes import SALT, Place, assert_same_lake, make_place
+from tests.journeys.servers import SHORT_LIVED_JAVA
 
 PATIENCE = 600.0  # seconds; only a bound for a test that would otherwise wait for ever
 
@@ -53,7 +55,7 @@ def _kill_at(place: Place, moment: Callable[[], bool]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "jobs.cli", "run", *map(str, where)],
         cwd=REPOSITORY,
-        env={**os.environ, "C360_SALT": SALT},
+        env={**os.environ, "C360_SALT": SALT, "JDK_JAVA_OPTIONS": SHORT_LIVED_JAVA},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -65,7 +67,8 @@ def _kill_at(place: Place, moment: Callable[[], bool]) -> None:
             assert time.monotonic() < end, "the moment never came"
             time.sleep(0.02)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended, which the assertion says
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -73,7 +76,7 @@ def _kill_at(place: Place, moment: Callable[[], bool]) -> None:
 def killed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A lake whose first run was killed at each of the moments, one after the other, and then run to the end."""
     place = make_place(tmp_path_factory.mktemp("killed"), lake="killed")
-    write_sample(place.landing, 6, 60)
+    write_sample(place.landing, 6, 40)
     for moment in _moments(place).values():
         _kill_at(place, moment)
     assert place.run("run") == 0

@@ -15,7 +15,7 @@ from conf.tables.gold import customer_360_table
 from conf.tables.measures import activity_measures_table
 from conf.tables.silver import ACTIVITY, IDENTITIES, profile_attributes_table
 from jobs.runtime.lake import fetch, open_lake
-from tests.journeys.lakes import Place, _rows, make_place, versions
+from tests.journeys.lakes import Place, make_place, rows_of, versions
 
 CRM = {
     "source": "crm",
@@ -137,7 +137,7 @@ def _tables(spark: SparkSession, place: Place) -> dict[str, Any]:
     project, lake = place.project(), open_lake(place.project().settings)
     profile = project.profile
     made = [make(profile) for make in (activity_measures_table, profile_attributes_table, customer_360_table)]
-    return {table.name: _rows(spark, lake, table) for table in (ACTIVITY, CONSENTS, *made)}
+    return {table.name: rows_of(spark, lake, table) for table in (ACTIVITY, CONSENTS, *made)}
 
 
 def test_known_and_anonymous_profiles_are_in_one_table_and_a_guest_is_nobody(story: dict[str, Any]) -> None:

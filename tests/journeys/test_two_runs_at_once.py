@@ -15,7 +15,8 @@ from conf.tables.silver import EVENTS, QUARANTINE, RECORDS
 from jobs.runtime.lake import open_lake, table_name
 from jobs.sample.write_sample import write_sample
 from tests.conftest import REPOSITORY
-from tests.journeys.lakes import SALT, Place, _rows, make_place
+from tests.journeys.lakes import SALT, Place, make_place, rows_of
+from tests.journeys.servers import SHORT_LIVED_JAVA
 
 PATIENCE = 600  # seconds; only a bound for a test that would otherwise wait for ever
 
@@ -25,7 +26,7 @@ def start(place: Place, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "jobs.cli", "ingest-sources", *arguments, *map(str, where)],
         cwd=REPOSITORY,
-        env={**os.environ, "C360_SALT": SALT},
+        env={**os.environ, "C360_SALT": SALT, "JDK_JAVA_OPTIONS": SHORT_LIVED_JAVA},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -37,9 +38,9 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, error
 
 
-def in_silver(spark: SparkSession, place: Place) -> dict[str, list[tuple[str, ...]]]:
+def in_silver(spark: SparkSession, place: Place) -> dict[str, list[str]]:
     lake = open_lake(place.project().settings)
-    return {table.name: _rows(spark, lake, table) for table in (EVENTS, RECORDS, QUARANTINE)}
+    return {table.name: rows_of(spark, lake, table) for table in (EVENTS, RECORDS, QUARANTINE)}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,14 +15,12 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from conf.project import load_project
-from jobs.cli import main
-from jobs.runtime.lake import open_lake
+from jobs.runtime.lake import Lake
 from jobs.sample.write_sample import write_sample
 from models.registry import load_champion
 from models.tracking import Tracking
 from setup import ENV_NAME, ROOT, ZIP_NAME, build_archives
-from tests.journeys.lakes import SALT, Place, assert_same_lake, contents, make_place
+from tests.journeys.lakes import SALT, Place, assert_same_contents, assert_same_lake, contents, contents_of, make_place
 from tests.journeys.servers import (
     Cluster,
     bare_python,
@@ -48,9 +45,10 @@ def classic(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pl
 
 
 @pytest.fixture(scope="module")
-def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with connect_server(tmp_path_factory.mktemp("connect")) as address:
-        yield address
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path_factory.mktemp("connect")
+    with connect_server(folder) as address:
+        yield address, folder / "warehouse"
 
 
 @pytest.fixture(scope="module")
@@ -75,47 +73,50 @@ def cluster(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.cluster
 @pytest.mark.compat
-def test_a_connect_server_builds_the_same_lake_in_two_deliveries(spark: SparkSession, classic: Place, remote: str) -> None:
-    place = replace(classic, landing=classic.landing.with_name("arriving"), lake=classic.lake.with_name("connect"))
-    for files in halves(classic):
-        deliver(files, classic.landing, place.landing)
-        call(c360("run", place), SPARK_REMOTE=remote, PYTHONPATH=str(ROOT))
-    assert_same_lake(spark, classic, place)
-    _assert_trains_the_same_segments(classic, place, remote)
+def test_a_connect_server_with_table_names_builds_and_trains_the_same_and_so_does_the_next_day(
+    spark: SparkSession, classic: Place, remote: tuple[str, Path]
+) -> None:
+    address, warehouse = remote
+    there = {"SPARK_REMOTE": address, "PYTHONPATH": str(ROOT)}
+    tracking = _name_tables(classic)
+    call(c360("run", classic, "names"), **there)
+    assert_same_contents(contents_of(spark, classic), _contents_by_name(spark, classic, warehouse))
+    assert_same_champion(classic, tracking)
+    write_sample(classic.landing, 1)
+    assert classic.run("run") == 0
+    call(c360("run", classic, "names"), **there)
+    assert_same_contents(contents_of(spark, classic), _contents_by_name(spark, classic, warehouse))
 
 
-def _assert_trains_the_same_segments(classic: Place, place: Place, remote: str) -> None:
+def _name_tables(place: Place) -> Tracking:
+    """Declares an environment of the place whose lake is a catalogue, and which has a model store of its own."""
+    settings = yaml.safe_load((place.conf / "env" / "test.yml").read_text())
+    del settings["lake"]
+    tracking = Tracking(f"sqlite:///{place.lake.parent}/own_mlflow/mlflow.db", "lakehouse-c360", "c360_segments")
+    own = {**settings, **CATALOG, "landing": str(place.landing), "tracking_uri": tracking.tracking_uri}
+    (place.conf / "env" / "names.yml").write_text(yaml.safe_dump(own))
+    return tracking
+
+
+def _contents_by_name(spark: SparkSession, place: Place, warehouse: Path) -> dict[str, list[str]]:
+    """What the server's catalogue holds: its schemas are folders of the warehouse, which need no server to be read."""
+    folder = place.lake.with_name("named")
+    folder.mkdir(exist_ok=True)
+    for schema in SCHEMAS:
+        if not (folder / schema).is_symlink():
+            (folder / schema).symlink_to(warehouse / f"{CATALOG['schema_prefix']}{schema}.db")
+    return contents(spark, Lake(str(folder)), place.project())
+
+
+def assert_same_champion(place: Place, tracking: Tracking) -> None:
     """Over Connect, with a model store of its own; what was logged there is read by classic Spark."""
-    settings = yaml.safe_load((classic.conf / "env" / "test.yml").read_text())
-    tracking = Tracking(f"sqlite:///{place.lake}/own_mlflow/mlflow.db", "lakehouse-c360", "c360_segments")
-    shared = replace(tracking, tracking_uri=settings["tracking_uri"])
-    own = {**settings, "tracking_uri": tracking.tracking_uri}
-    (classic.conf / "env" / "own_models.yml").write_text(yaml.safe_dump(own))
-    call(c360("train-segments", place, "own_models"), SPARK_REMOTE=remote, PYTHONPATH=str(ROOT))
-    champions = [load_champion(store, str(place.lake / "loaded")) for store in (shared, tracking)]
+    settings = yaml.safe_load((place.conf / "env" / "test.yml").read_text())
+    stores = (replace(tracking, tracking_uri=settings["tracking_uri"]), tracking)
+    champions = [load_champion(store, str(place.lake / "loaded")) for store in stores]
     trained, again = [champion.names.to_dict() for champion in champions if champion]
     assert again == trained
     centres = [champion.model.stages[-1].clusterCenters() for champion in champions if champion]
     assert np.array_equal(*centres)
-
-
-@pytest.mark.compat
-def test_table_names_instead_of_paths_give_the_same_lake_in_two_deliveries(
-    spark: SparkSession, classic: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("C360_SALT", SALT)
-    landing = classic.landing.with_name("arriving_by_name")
-    settings = yaml.safe_load((classic.conf / "env" / "test.yml").read_text())
-    del settings["lake"]
-    (classic.conf / "env" / "names.yml").write_text(yaml.safe_dump({**settings, **CATALOG, "landing": str(landing)}))
-    try:
-        for files in halves(classic):
-            deliver(files, classic.landing, landing)
-            assert main(["run", "--conf", str(classic.conf), "--env", "names"]) == 0
-        assert_same_lake_by_name(spark, classic, "names")
-    finally:
-        for schema in SCHEMAS:
-            spark.sql(f"DROP SCHEMA IF EXISTS spark_catalog.ways_{schema} CASCADE")
 
 
 @pytest.mark.cluster
@@ -136,29 +137,15 @@ def test_a_standalone_cluster_with_the_built_archives_and_a_bare_python_builds_t
     assert_same_lake(spark, classic, place)
 
 
-def halves(place: Place) -> list[list[Path]]:
-    """Every other file of the landing area, then the rest."""
-    files = sorted(path for path in place.landing.rglob("*") if path.is_file())
-    return [files[::2], files[1::2]]
-
-
-def deliver(files: list[Path], source: Path, target: Path) -> None:
-    """Copies files with the times that they have, into the folders of all declared sources."""
-    for folder in source.iterdir():
-        if folder.is_dir():
-            (target / folder.name).mkdir(parents=True, exist_ok=True)
-    for path in files:
-        shutil.copy2(path, target / path.relative_to(source))
-
-
 def c360(command: str, place: Place, environment: str = "test") -> list[str]:
     """A command of the suite, in a process of its own."""
     return [sys.executable, "-m", "jobs.cli", command, "--debug", *where(place, environment)]
 
 
 def where(place: Place, environment: str = "test") -> list[str]:
-    """The options that name a place."""
-    named = {"--conf": place.conf, "--env": environment, "--lake": place.lake, "--landing": place.landing}
+    """The options that name a place; the lake of another environment is declared there."""
+    named = {"--conf": place.conf, "--env": environment, "--landing": place.landing}
+    named |= {"--lake": place.lake} if environment == "test" else {}
     return [str(part) for pair in named.items() for part in pair]
 
 
@@ -173,12 +160,3 @@ def call(command: list[str], **environment: str) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-
-
-def assert_same_lake_by_name(spark: SparkSession, place: Place, environment: str) -> None:
-    """Fails naming the first table that differs between a place and the catalogue that an environment names."""
-    named = load_project(place.conf, environment)
-    expected = contents(spark, open_lake(place.project().settings), place.project())
-    found = contents(spark, open_lake(named.settings), named)
-    for name, rows in expected.items():
-        assert found[name] == rows, f"{name} differs between the lake of paths and the one of names"
