@@ -68,7 +68,9 @@ def solve_ours(data: Path, target: Path) -> None:
 def _solve_on_spark(data: Path, target: Path, solve: Callable[..., DataFrame]) -> None:
     from conf.identity import IdentityConfig
     from conf.tables.silver import IDENTITIES, IDENTITY_LINKS
-    from jobs.runtime.lake import Lake, merge, read, scratch
+    from jobs.runtime.lake import Lake, read
+    from jobs.runtime.merge import merge
+    from jobs.runtime.scratch import scratch
     from transforms.identity.resolve import identities_of
     from transforms.identity.rules import ResolutionRules
 
@@ -131,7 +133,8 @@ def contract_stars(data: Path, target: Path) -> None:
     """Large stars and small stars in turn (Kiveris et al. 2014), in DataFrames over text, each step written down."""
     from pyspark.sql import functions as F
 
-    from jobs.runtime.lake import Lake, scratch
+    from jobs.runtime.lake import Lake
+    from jobs.runtime.scratch import scratch
 
     with part("session"):
         spark, lake = local_session(), Lake(str(target / "lake"))

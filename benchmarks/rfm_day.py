@@ -43,7 +43,8 @@ def write_year(data: Path, target: Path) -> None:
     """Activity and RFM of the year in the lake; beside it the rows that the day is going to change, as they will be."""
     from conf.tables.gold import RFM
     from conf.tables.silver import ACTIVITY, IDENTITIES
-    from jobs.runtime.lake import merge, read
+    from jobs.runtime.lake import read
+    from jobs.runtime.merge import merge
     from transforms.profile.activity import summarise_activity
     from transforms.rfm import score_rfm
 

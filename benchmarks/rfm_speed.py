@@ -113,7 +113,8 @@ def score_ours(data: Path, target: Path) -> None:
     from conf.project import load_project
     from conf.tables.gold import RFM
     from conf.tables.silver import ACTIVITY, IDENTITIES
-    from jobs.runtime.lake import merge, read
+    from jobs.runtime.lake import read
+    from jobs.runtime.merge import merge
     from transforms.profile.activity import summarise_activity
     from transforms.rfm import score_rfm
 

@@ -11,7 +11,9 @@ from conf.project import fingerprint
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS
 from conf.tables.ops import SEGMENT_DRIFT
 from conf.tables.silver import IDENTITIES
-from jobs.runtime.lake import append_rows, ensure_table, merge, read, scratch
+from jobs.runtime.lake import append_rows, ensure_table, read
+from jobs.runtime.merge import merge
+from jobs.runtime.scratch import compute_once
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.train_segments import staging_folder, tracking_of
 from models.registry import champion_version
@@ -66,12 +68,11 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
         held = held.join(F.broadcast(changes.keys), "profile_id", "left_semi")
     features = segment_features(rfm, run.as_of, run.project.segments.window_days)
     assigned = assign(features, champion.model, champion.names)
-    changed = scratch(
-        spark, lake, "assignments", assignment_changes(assigned, held, _profiles(run), run.as_of, champion.version)
-    )  # fmt: skip
-    counts = {"assignments": merge(spark, lake, SEGMENT_ASSIGNMENTS, changed, delete_missing=False)}
+    moved = assignment_changes(assigned, held, _profiles(run), run.as_of, champion.version)
+    changed, _ = compute_once(spark, lake, "assignments", moved, changes.few)
+    counts = {"assignments": merge(spark, lake, SEGMENT_ASSIGNMENTS, changed, delete_missing=False, few=changes.few)}
     scores = score_customers(features, champion.segmentation.scores, champion.version)
-    counts["scores"] = merge(spark, lake, RFM_SCORES, scores, scope=changes.keys, scope_keys=RFM_SCORES.keys)
+    counts["scores"] = merge(spark, lake, RFM_SCORES, scores, scope=changes.keys, scope_keys=RFM_SCORES.keys, few=changes.few)
     return {**counts, **_measure_drift(run, champion)}
 
 

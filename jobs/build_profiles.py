@@ -17,7 +17,8 @@ from conf.tables.consents import CONSENTS
 from conf.tables.gold import customer_360_table
 from conf.tables.measures import activity_measures_table
 from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, RECORDS, profile_attributes_table
-from jobs.runtime.lake import WIDER_TYPES, merge, read, types_of, union
+from jobs.runtime.lake import WIDER_TYPES, read, types_of, union
+from jobs.runtime.merge import merge
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.profile.activity import summarise_activity
 from transforms.profile.consents import consent_statements, decide_consents, lapsing_statements
@@ -87,10 +88,12 @@ def _build_activity(run: Run, changes: Changes) -> dict[str, Any]:
         events = events.join(F.broadcast(days), ["primary_identifier_id", "occurred_on"], "left_semi")
     profile = run.project.profile
     rows = summarise_activity(events)
-    counts = {"activity": merge(run.spark, run.lake, ACTIVITY, rows, scope=changes.keys, scope_keys=ACTIVITY.keys)}
+    counts = {
+        "activity": merge(run.spark, run.lake, ACTIVITY, rows, scope=changes.keys, scope_keys=ACTIVITY.keys, few=changes.few)
+    }
     if profile.event_measures:
         table, days = activity_measures_table(profile), measure_days(events, profile)
-        counts["measures"] = merge(run.spark, run.lake, table, days, scope=changes.keys, scope_keys=table.keys)
+        counts["measures"] = merge(run.spark, run.lake, table, days, scope=changes.keys, scope_keys=table.keys, few=changes.few)
     return counts
 
 
@@ -141,7 +144,7 @@ def _build_attributes(run: Run, changes: Changes) -> dict[str, Any]:
         records = records.join(whose, "primary_identifier_id", "left_semi")
     rows = surviving_attributes(records, identities, profile, run.as_of.date() if run.as_of else None)
     table = profile_attributes_table(profile)
-    merged = merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",))
+    merged = merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",), few=changes.few)
     return {"attributes": merged, **_unfit(profile, records)}
 
 
@@ -220,4 +223,6 @@ def _build_consents(run: Run, changes: Changes) -> dict[str, Any]:
         identities = identities.join(F.broadcast(changes.keys), "profile_id", "left_semi")
     statements = _statements(run, identities if changes.keys is not None else None)
     rows = decide_consents(statements, identities, run.project.profile, run.as_of.date() if run.as_of else None)
-    return {"consents": merge(run.spark, run.lake, CONSENTS, rows, scope=changes.keys, scope_keys=("profile_id",))}
+    return {
+        "consents": merge(run.spark, run.lake, CONSENTS, rows, scope=changes.keys, scope_keys=("profile_id",), few=changes.few)
+    }

@@ -15,20 +15,11 @@ from conf.source import Source
 from conf.tables.bronze import bronze_table
 from conf.tables.contract import Table
 from conf.tables.silver import EVENTS, QUARANTINE, RECORDS
-from jobs.runtime.lake import (
-    CHANGE_FEED_COLUMNS,
-    changed_rows,
-    ensure_table,
-    exists,
-    merge,
-    read,
-    scratch,
-    table_name,
-    union,
-    version_of,
-)
+from jobs.runtime.lake import CHANGE_FEED_COLUMNS, changed_rows, ensure_table, exists, read, table_name, union, version_of
 from jobs.runtime.landing import Delivery, new_deliveries, read_delivery
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import StageRecord, files_read, make_lake, make_schemas, salt_of, write_files, write_record
+from jobs.runtime.scratch import HELD_ROWS, compute_once
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.sources.raw import first_deliveries, raw_column_names, with_row_hash
 from transforms.sources.standardise import (
@@ -41,9 +32,12 @@ from transforms.sources.standardise import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 
+SMALL_DELIVERY = 1_000_000
+"""Bytes of new files of a source up to which their rows are expected to be few."""
 SOURCES_AT_A_TIME = 4
 """Sources that are worked on side by side: small ones mostly wait for the driver, not for the cores."""
 
@@ -77,6 +71,7 @@ def ingest_bronze(run: Run) -> Outcome:
         run.run_id, "ingest-bronze", "done", "new files", None, "", {}, {}, counts, started, seconds
     )  # fmt: skip
     write_record(run.spark, run.lake, record)
+    run.log.last[record.stage] = record
     return Outcome("ingest-bronze", True, "new files", seconds, counts)
 
 
@@ -104,12 +99,14 @@ def _write_bronze(run: Run, delivery: Delivery, frame: DataFrame | None) -> dict
     if frame is None:
         return {"read": 0, "kept": 0, "repeated": 0}
     table = bronze_table(delivery.source.source, _all_raw_columns(run, delivery.source, frame))
-    hashed = scratch(run.spark, run.lake, f"landed_{delivery.source.source}", with_row_hash(frame))
+    is_small = sum(file.bytes for file in delivery.files) <= SMALL_DELIVERY
+    landed = with_row_hash(frame)
+    hashed, held = compute_once(run.spark, run.lake, f"landed_{delivery.source.source}", landed, is_small)
     keyed = first_deliveries(hashed)
     present = set(keyed.columns)
     rows = keyed.select(*(F.col(f"`{n}`") if n in present else F.lit(None).cast("string").alias(n) for n in table.column_names))
-    read_count = hashed.count()
-    kept = merge(run.spark, run.lake, table, rows, insert_only=True)["inserted"]
+    read_count = hashed.count() if held is None else held.num_rows
+    kept = merge(run.spark, run.lake, table, rows, insert_only=True, few=held is not None)["inserted"]
     return {"read": read_count, "kept": kept, "repeated": read_count - kept}
 
 
@@ -148,23 +145,27 @@ def _standardise_changes(run: Run, changes: Changes) -> dict[str, Any]:
     counts: dict[str, dict[str, int]] = {}
     parts: dict[str, list[DataFrame]] = {EVENTS.name: [], RECORDS.name: [], QUARANTINE.name: []}
 
-    def standardised(source: Source) -> DataFrame | None:
+    def standardised(source: Source) -> tuple[DataFrame, pa.Table | None] | None:
         rows = _bronze_rows(run, source, changes)
         if rows is None:
             return None
         mapped = standardise(rows.crossJoin(salt), source, project.identity, project.settings.future_tolerance_seconds)
-        return scratch(spark, lake, f"standardised_{source.source}", mapped)
+        few = not changes.everything and _rows_of_last_delivery(run, source) <= HELD_ROWS
+        return compute_once(spark, lake, f"standardised_{source.source}", mapped, few)
 
     with ThreadPoolExecutor(SOURCES_AT_A_TIME) as pool:
         results = list(pool.map(standardised, project.sources))
         for source, result in zip(project.sources, results, strict=True):
             if result is not None:
-                counts[source.source] = {"rows": result.count(), "new": 0, "changed": 0, "quarantined": 0}
-                parts[contract_of(source).name].append(winning_versions(accepted(result, source), source))
-                parts[QUARANTINE.name].append(quarantined(result, source))
+                rows, held = result
+                number = rows.count() if held is None else held.num_rows
+                counts[source.source] = {"rows": number, "new": 0, "changed": 0, "quarantined": 0}
+                parts[contract_of(source).name].append(winning_versions(accepted(rows, source), source))
+                parts[QUARANTINE.name].append(quarantined(rows, source))
         tables = (EVENTS, RECORDS, QUARANTINE)
         before = {table.name: version_of(run.session_if_needed(), lake, table.name) for table in tables}
-        list(pool.map(lambda table: _merge_silver(run, table, parts[table.name], changes.everything), tables))
+        few = not changes.everything and sum(numbers["rows"] for numbers in counts.values()) <= HELD_ROWS
+        list(pool.map(lambda table: _merge_silver(run, table, parts[table.name], changes.everything, few), tables))
     _count_by_source(run, before, counts)
     return {"sources": counts, "latest_event": _latest_event(run)}
 
@@ -179,7 +180,13 @@ def _bronze_rows(run: Run, source: Source, changes: Changes) -> DataFrame | None
     return run.spark.table(table_name(run.lake, name))
 
 
-def _merge_silver(run: Run, table: Table, frames: list[DataFrame], everything: bool) -> None:
+def _rows_of_last_delivery(run: Run, source: Source) -> int:
+    """How many rows of a source bronze last kept: about what there is to look at, since a delivery is looked at at once."""
+    last = run.log.last_done("ingest-bronze")
+    return int(last.counts.get(source.source, {}).get("kept", 0)) if last else 0
+
+
+def _merge_silver(run: Run, table: Table, frames: list[DataFrame], everything: bool, few: bool) -> None:
     if not frames and not everything:
         ensure_table(run.spark, run.lake, table)
         return
@@ -187,9 +194,9 @@ def _merge_silver(run: Run, table: Table, frames: list[DataFrame], everything: b
     if everything:
         merge(run.spark, run.lake, table, rows)
     elif table.name == QUARANTINE.name:
-        merge(run.spark, run.lake, table, rows, insert_only=True)
+        merge(run.spark, run.lake, table, rows, insert_only=True, few=few)
     else:
-        merge(run.spark, run.lake, table, rows, update_when=WINS_OVER_TARGET, delete_missing=False)
+        merge(run.spark, run.lake, table, rows, update_when=WINS_OVER_TARGET, delete_missing=False, few=few)
 
 
 def _count_by_source(run: Run, before: dict[str, int], counts: dict[str, dict[str, int]]) -> None:

@@ -17,8 +17,10 @@ from conf.project import Project, fingerprint
 from conf.tables.ops import MATCH_MODELS
 from conf.tables.silver import RECORD_MATCHES, RECORDS
 from jobs.runtime.command import Commands, print_json, project_of, waiting_option, writing_run
-from jobs.runtime.lake import append_rows, exists, merge, read, read_rows, scratch
+from jobs.runtime.lake import append_rows, exists, read, read_rows
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import salt_of
+from jobs.runtime.scratch import scratch
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from models.record_matching import CHANGED, ID, MatchModel, check_installed, score_pairs, train_model
 from transforms.identity.matching import about, comparable_records, matches_of, sharing_a_block
@@ -92,7 +94,7 @@ def _match(run: Run, changes: Changes) -> dict[str, Any]:
     pairs = spark.createDataFrame(scored if scored.num_rows else [], _SCORED)
     rows = matches_of(pairs, people, salt_of(spark, lake), model.name, config)
     scope = None if keys is None else about(read(spark, lake, RECORD_MATCHES), keys).select(*RECORD_MATCHES.keys)
-    written = merge(spark, lake, RECORD_MATCHES, rows, scope=scope, scope_keys=RECORD_MATCHES.keys)
+    written = merge(spark, lake, RECORD_MATCHES, rows, scope=scope, scope_keys=RECORD_MATCHES.keys, few=changes.few)
     return {"model": model.name, "compared": given.num_rows, "matches": written}
 
 

@@ -16,7 +16,8 @@ from conf.project import Project, fingerprint
 from conf.tables.gold import PURCHASE_PREDICTIONS, RFM
 from conf.tables.ops import MODEL_PARAMETERS
 from conf.tables.silver import ACTIVITY, IDENTITIES
-from jobs.runtime.lake import append_rows, fetch, merge, read, read_rows, to_json, version_of
+from jobs.runtime.lake import append_rows, fetch, read, read_rows, to_json, version_of
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import StageRecord, write_record
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.score_rfm import profiles_of_activity
@@ -109,8 +110,12 @@ def _predict(parameters: Parameters, run: Run, changes: Changes) -> dict[str, An
     told = [c.name for c in PURCHASE_PREDICTIONS.columns if c.name not in ("profile_id", "holds_since")]
     says_otherwise = "NOT (" + " AND ".join(f"s.`{name}` <=> t.`{name}`" for name in told) + ")"
     merged = merge(
-        spark, lake, PURCHASE_PREDICTIONS, rows, scope=changes.keys, scope_keys=("profile_id",), update_when=says_otherwise
-    )  # fmt: skip
+        *(spark, lake, PURCHASE_PREDICTIONS, rows),
+        scope=changes.keys,
+        scope_keys=("profile_id",),
+        update_when=says_otherwise,
+        few=changes.few,
+    )
     return {"predictions": merged}
 
 

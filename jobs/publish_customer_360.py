@@ -12,7 +12,8 @@ from conf.tables.consents import CONSENTS
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.measures import activity_measures_table
 from conf.tables.silver import ACTIVITY, IDENTITIES, profile_attributes_table
-from jobs.runtime.lake import ensure_table, merge, read, union
+from jobs.runtime.lake import ensure_table, read, union
+from jobs.runtime.merge import merge
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.score_rfm import profiles_of_activity
 from transforms.profile.customer_360 import build_customer_360
@@ -82,7 +83,7 @@ def _publish(run: Run, changes: Changes) -> dict[str, Any]:
         identities, told, consents, activity, measures, rfm, scores, current, project.identity, project.profile
     )
     table = customer_360_table(project.profile)
-    return {"profiles": merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",))}
+    return {"profiles": merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",), few=changes.few)}
 
 
 def _measures(run: Run, activity: DataFrame, identities: DataFrame) -> DataFrame:

@@ -10,7 +10,9 @@ from pyspark.sql import functions as F
 
 from conf.project import Project, fingerprint
 from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, IDENTITY_RULES, RECORD_MATCHES, RECORDS
-from jobs.runtime.lake import count_rows, ensure_table, exists, merge, read, read_rows, scratch, union
+from jobs.runtime.lake import count_rows, ensure_table, exists, read, read_rows, union
+from jobs.runtime.merge import merge
+from jobs.runtime.scratch import compute_once, scratch
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.solve_at_large import solve_at_large
 from transforms.identity.changes import identity_changes
@@ -77,19 +79,19 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
     before, scope = read(spark, lake, IDENTITIES), None
     links = link_identifiers(_sightings_of(run, changes.keys))
     if changes.keys is not None:
-        known = _links_now(run, changes.keys, links)
+        known = _links_now(run, changes.keys, links, changes.few)
         links, listed = known.where(F.col("blocked").isNull()), known.where(F.col("blocked").isNotNull())
-        scope = scratch(spark, lake, "scope", touched_scope(changes.keys, links, before, rules))
+        scope, _ = compute_once(spark, lake, "scope", touched_scope(changes.keys, links, before, rules), changes.few)
         links, before = links_in_scope(links, scope), within(before, scope)
         links = links.unionByName(listed.drop("severed"), allowMissingColumns=True)
-    solved = scratch(spark, lake, "solved", _solved(run, links, rules, everything=changes.keys is None))
+    solved, _ = compute_once(spark, lake, "solved", _solved(run, links, rules, everything=changes.keys is None), changes.few)
     after = identities_of(solved) if scope is None else within(identities_of(solved), scope)
     # What moved is written before identities are replaced: a killed run finds it again, a finished one changes nothing.
-    moved = identity_changes(before, after, run.as_of or run.started_at)
+    moved, few = identity_changes(before, after, run.as_of or run.started_at), changes.few
     return {
-        "changes": merge(spark, lake, IDENTITY_CHANGES, moved, insert_only=True),
-        "links": merge(spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",)),
-        "identities": merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",)),
+        "changes": merge(spark, lake, IDENTITY_CHANGES, moved, insert_only=True, few=few),
+        "links": merge(spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",), few=few),
+        "identities": merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",), few=few),
     }
 
 
@@ -143,13 +145,13 @@ def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:
     return frames[0].unionByName(frames[1])
 
 
-def _links_now(run: Run, keys: DataFrame, recomputed: DataFrame) -> DataFrame:
+def _links_now(run: Run, keys: DataFrame, recomputed: DataFrame, few: bool) -> DataFrame:
     """All links as they are now, with ``severed`` as it was solved last: those of changed identifiers anew, with what
     came with them ``blocked``; the others as they stand. Only those of changed identifiers are written down.
     """
     links, keys = current_links(run), F.broadcast(keys)
     severed = links.join(keys, "identifier_id", "left_semi").select("identifier_id", "other_identifier_id", "severed")
     anew = recomputed.join(severed, ["identifier_id", "other_identifier_id"], "left")
-    anew = scratch(run.spark, run.lake, "links", anew.select(*IDENTITY_LINKS.column_names, "blocked"))
+    anew, _ = compute_once(run.spark, run.lake, "links", anew.select(*IDENTITY_LINKS.column_names, "blocked"), few)
     standing = links.join(keys, "identifier_id", "left_anti")
     return anew.unionByName(standing, allowMissingColumns=True)

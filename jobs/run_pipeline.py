@@ -16,7 +16,7 @@ from jobs.match_records import match_records
 from jobs.predict_purchases import predict_purchases
 from jobs.publish_customer_360 import publish_customer_360
 from jobs.resolve_identities import resolve_identities
-from jobs.runtime.lake import clear_scratch
+from jobs.runtime.scratch import clear_scratch
 from jobs.runtime.stage import Outcome, Run
 from jobs.score_rfm import score_rfm
 from jobs.train_segments import tracking_of, train_segments

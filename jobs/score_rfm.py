@@ -12,7 +12,8 @@ from conf.project import Project, fingerprint
 from conf.segments import MARGIN
 from conf.tables.gold import RFM
 from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES
-from jobs.runtime.lake import merge, read, union
+from jobs.runtime.lake import read, union
+from jobs.runtime.merge import merge
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.rfm import days_leaving_window, margin_by_day
 from transforms.rfm import score_rfm as score
@@ -79,7 +80,7 @@ def _score(run: Run, changes: Changes) -> dict[str, Any]:
     identities = read(spark, lake, IDENTITIES)
     if changes.keys is not None:
         identities = identities.join(F.broadcast(changes.keys), "profile_id", "left_semi")
-    return {"rfm": merge(spark, lake, RFM, rfm_of(run, identities), scope=changes.keys, scope_keys=RFM.keys)}
+    return {"rfm": merge(spark, lake, RFM, rfm_of(run, identities), scope=changes.keys, scope_keys=RFM.keys, few=changes.few)}
 
 
 def rfm_of(run: Run, identities: DataFrame) -> DataFrame:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from jobs.runtime.lake import Lake, scratch
+from jobs.runtime.lake import Lake
+from jobs.runtime.scratch import scratch
 from transforms.identity.at_large import dealt_out, followed, judged, solve_parts
 from transforms.identity.rules import ResolutionRules
 from transforms.identity.stars import digest, edges_of, large_star, small_star

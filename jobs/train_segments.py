@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from conf.errors import StageError
 from conf.project import fingerprint
 from conf.tables.gold import RFM
-from jobs.runtime.lake import Lake, read, scratch, version_of
+from jobs.runtime.lake import Lake, read, version_of
 from jobs.runtime.run_log import StageRecord, write_record
+from jobs.runtime.scratch import scratch
 from jobs.runtime.stage import Outcome, Run
 from models.registry import (
     CHALLENGER,

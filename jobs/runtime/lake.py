@@ -1,4 +1,4 @@
-"""The lake's tables: where one is, what version it has, and the few ways to write it.
+"""The lake's tables: where one is, what version it has, how it is read, made and added to.
 
 A lake is a folder (``<lake>/<schema>/<table>``) or a catalogue (``<catalog>.<schema>.<table>``); :func:`table_name`
 is the one function that knows the difference, and every other one speaks to tables by that name. Versions and small
@@ -9,8 +9,7 @@ nothing to do never starts one.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -271,120 +270,6 @@ def count_rows(spark: SparkSession | None, lake: Lake, name: str) -> int:
     if spark is None or lake.local_root is not None:
         return int(fetch(None, lake, name, ("count(*) as number",))["number"][0].as_py())
     return int(spark.table(table_name(lake, name)).count())
-
-
-def merge(
-    spark: SparkSession,
-    lake: Lake,
-    table: Table,
-    rows: DataFrame,
-    *,
-    scope: DataFrame | None = None,
-    scope_keys: tuple[str, ...] = (),
-    update_when: str = "true",
-    insert_only: bool = False,
-    delete_missing: bool = True,
-) -> dict[str, int]:
-    """Makes the table hold ``rows``, writing only what differs, and says how many rows that were. No difference, no commit.
-
-    ``rows`` has one row per key. Without ``scope`` they are the whole table, and rows of other keys are deleted; with
-    it, they are all rows whose ``scope_keys`` are in ``scope``, and only such rows are deleted where they are missing.
-    ``update_when`` (over ``s``, what arrives, and ``t``, what is there) narrows which rows may be replaced.
-    ``insert_only`` and ``delete_missing=False`` leave rows alone that are there, or that are missing.
-    """
-    if version_of(spark, lake, table.name) <= 0:  # not made yet, or made by a run that was killed before it wrote
-        ensure_table(spark, lake, table)
-        append(lake, table, rows)
-        return {"inserted": count_rows(spark, lake, table.name), "updated": 0, "deleted": 0}
-    ensure_table(spark, lake, table)
-    rows = rows.select(*(f"`{name}`" for name in table.column_names))
-    held = read(spark, lake, table)
-    if insert_only:
-        changes = rows.join(held.select(*table.keys), list(table.keys), "left_anti").withColumn("_change", F.lit("inserted"))
-    else:
-        if scope is not None:
-            held = held.join(F.broadcast(scope.select(*scope_keys).distinct()), list(scope_keys), "left_semi")
-        if not delete_missing or (scope is not None and set(scope_keys) != set(table.keys)):
-            # What arrives may have keys outside the scope; it has to meet what is there under them.
-            found = read(spark, lake, table).join(F.broadcast(rows.select(*table.keys)), list(table.keys), "left_semi")
-            held = found if not delete_missing else held.unionByName(found).dropDuplicates(list(table.keys))
-        changes = _changes(table, rows, held, update_when, delete_missing)
-    changes = scratch(spark, lake, f"changes_{table.name.replace('.', '_')}", changes)
-    counts = {"inserted": 0, "updated": 0, "deleted": 0}
-    counts.update({row["_change"]: row["count"] for row in changes.groupBy("_change").count().collect()})
-    if counts["updated"] + counts["deleted"]:
-        _write_changes(spark, lake, table, changes)
-    elif counts["inserted"]:
-        append(lake, table, changes)
-    return counts
-
-
-def _changes(table: Table, rows: DataFrame, held: DataFrame, update_when: str, delete_missing: bool) -> DataFrame:
-    """What has to be written: each row as it is to be, with ``_change``: inserted, updated or deleted."""
-    s = rows.withColumn("_arrives", F.lit(True)).alias("s")
-    t = held.withColumn("_is_there", F.lit(True)).alias("t")
-    on = [F.col(f"s.`{key}`") == F.col(f"t.`{key}`") for key in table.keys]
-    change = (
-        F.when(F.col("t._is_there").isNull(), "inserted")
-        .when(F.col("s._arrives").isNull(), "deleted" if delete_missing else None)
-        .when(F.expr(f"{_differs(table)} AND {update_when}"), "updated")
-    )
-    joined = s.join(t, on, "full").withColumn("_change", change).where(F.col("_change").isNotNull())
-    is_deleted = F.col("_change") == "deleted"
-    columns = [
-        F.when(is_deleted, F.col(f"t.`{name}`")).otherwise(F.col(f"s.`{name}`")).alias(name) for name in table.column_names
-    ]
-    return joined.select(*columns, "_change")
-
-
-def _write_changes(spark: SparkSession, lake: Lake, table: Table, changes: DataFrame) -> None:
-    view = f"c360_changes_of_{table.name.replace('.', '_')}"
-    changes.createOrReplaceTempView(view)
-    columns = ", ".join(f"`{name}`" for name in table.column_names)
-    values = ", ".join(f"s.`{name}`" for name in table.column_names)
-    sets = ", ".join(f"`{name}` = s.`{name}`" for name in table.column_names)
-    on = " AND ".join(f"t.`{key}` = s.`{key}`" for key in table.keys)
-    spark.sql(
-        f"MERGE INTO {table_name(lake, table.name)} t USING {view} s ON {on} "
-        f"WHEN MATCHED AND s._change = 'deleted' THEN DELETE WHEN MATCHED THEN UPDATE SET {sets} "
-        f"WHEN NOT MATCHED AND s._change = 'inserted' THEN INSERT ({columns}) VALUES ({values})"
-    )
-    spark.catalog.dropTempView(view)
-
-
-def _differs(table: Table) -> str:
-    """SQL that is true where source ``s`` and target ``t`` differ in a column that is no key; the order of a map is none."""
-
-    def same(name: str, kind: T.DataType) -> str:
-        if isinstance(kind, T.MapType):
-            return f"array_sort(map_entries(s.`{name}`)) <=> array_sort(map_entries(t.`{name}`))"
-        return f"s.`{name}` <=> t.`{name}`"
-
-    compared = [same(c.name, c.type) for c in table.columns if c.name not in table.keys]
-    return "NOT (" + " AND ".join(compared) + ")" if compared else "false"
-
-
-def scratch(spark: SparkSession, lake: Lake, name: str, rows: DataFrame) -> DataFrame:
-    """``rows``, computed once and read back: what a cache would be where sessions may not keep one."""
-    if lake.root is not None:
-        path = f"{lake.root}/_scratch/{name}"
-        rows.write.mode("overwrite").parquet(path)
-        return spark.read.schema(rows.schema).parquet(path)
-    table = table_name(lake, f"ops.scratch_{name}")
-    # Without statistics: these rows may be personal, and statistics would spell them into the log.
-    writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
-    writer.option("delta.dataSkippingNumIndexedCols", "0").saveAsTable(table)
-    return spark.table(table)
-
-
-def clear_scratch(session: Callable[[], SparkSession], lake: Lake) -> None:
-    """Removes what runs left behind: in the lake's scratch folder, or as tables of its catalogue."""
-    if lake.local_root is not None:
-        shutil.rmtree(lake.local_root / "_scratch", ignore_errors=True)
-    elif lake.catalog is not None:
-        schema = f"`{lake.catalog}`.`{lake.schema_prefix}ops`"
-        for row in session().sql(f"SHOW TABLES IN {schema} LIKE 'scratch_*'").collect():
-            session().sql(f"DROP TABLE IF EXISTS {schema}.`{row['tableName']}`")
 
 
 def union(frames: list[DataFrame]) -> DataFrame:

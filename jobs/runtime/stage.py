@@ -17,13 +17,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from conf.project import Project
-from jobs.runtime.lake import Lake, changed_rows, scratch, union, version_of
+from jobs.runtime.lake import Lake, changed_rows, union, version_of
 from jobs.runtime.run_log import RunLog, StageRecord, write_record
+from jobs.runtime.scratch import compute_once
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-KEYS_HELD_BY_THE_DRIVER = 20_000
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,13 @@ class Changes:
     """What a stage has to look at: everything, or the changed rows of its inputs and the keys that they name.
 
     ``feeds`` has the inputs that changed since the stage last ran; ``keys`` is None for everything, and for a stage
-    that declares none.
+    that declares none. ``few``: the driver holds the keys, so what is computed for them is likely to be little as well.
     """
 
     everything: bool
     feeds: dict[str, DataFrame] = field(default_factory=dict)
     keys: DataFrame | None = None
+    few: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,12 +162,13 @@ def _run_body(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str
         feeds = _feeds(run, stage, last, inputs)
         if stage.keys is None:
             return stage.body(run, Changes(False, feeds))
-        keys, count = _hold(run, stage.name, _keys(run, stage, last, feeds))
+        keys, held = compute_once(run.spark, run.lake, f"keys_of_{stage.name}", _keys(run, stage, last, feeds), few=True)
+        count = keys.count() if held is None else held.num_rows
     except Exception as error:  # a file that is gone is an error of Spark's, or one of the JVM's as it is
         if not _is_lost_feed(error):
             raise
         return {**stage.body(run, Changes(everything=True)), "change_feed": "lost: all keys"}
-    return {"keys": count, **(stage.body(run, Changes(False, feeds, keys)) if count else {})}
+    return {"keys": count, **(stage.body(run, Changes(False, feeds, keys, few=held is not None)) if count else {})}
 
 
 def _keys(run: Run, stage: Stage, last: StageRecord, feeds: dict[str, DataFrame]) -> DataFrame:
@@ -185,15 +186,6 @@ def _feeds(run: Run, stage: Stage, last: StageRecord, inputs: dict[str, Any]) ->
         if rows is not None:
             feeds[name] = rows
     return feeds
-
-
-def _hold(run: Run, stage: str, keys: DataFrame) -> tuple[DataFrame, int]:
-    """The keys, computed once, and how many: few of them in a local frame, many in a scratch table."""
-    few = keys.limit(KEYS_HELD_BY_THE_DRIVER + 1).collect()
-    if len(few) <= KEYS_HELD_BY_THE_DRIVER:
-        return run.spark.createDataFrame(few, keys.schema), len(few)
-    held = scratch(run.spark, run.lake, f"keys_of_{stage}", keys)
-    return held, held.count()
 
 
 def _is_lost_feed(error: Exception) -> bool:

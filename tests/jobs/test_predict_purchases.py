@@ -19,7 +19,8 @@ from conf.tables.gold import PURCHASE_PREDICTIONS, RFM
 from conf.tables.ops import MODEL_PARAMETERS
 from conf.tables.silver import ACTIVITY, IDENTITIES
 from jobs.predict_purchases import _summary, predict_purchases
-from jobs.runtime.lake import Lake, fetch, merge, open_lake, read_rows, version_of
+from jobs.runtime.lake import Lake, fetch, open_lake, read_rows, version_of
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import read_run_log
 from jobs.runtime.stage import Outcome, Run
 

@@ -15,7 +15,8 @@ from conf.identity import IdentityConfig
 from conf.project import Project, load_project
 from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_LINKS, IDENTITY_RULES, RECORDS
 from jobs.resolve_identities import resolve_stage
-from jobs.runtime.lake import Lake, append_rows, ensure_table, fetch, merge, version_of
+from jobs.runtime.lake import Lake, append_rows, ensure_table, fetch, version_of
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import RunLog
 from jobs.runtime.stage import Run, run_stage
 from tests.transforms.identity.oracle import Answer, Link, solve_plainly

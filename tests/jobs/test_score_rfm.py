@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 from conf.project import load_project
 from conf.tables.gold import RFM
 from conf.tables.silver import ACTIVITY, IDENTITIES
-from jobs.runtime.lake import Lake, fetch, merge
+from jobs.runtime.lake import Lake, fetch
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import RunLog
 from jobs.runtime.stage import Outcome, Run
 from jobs.score_rfm import score_rfm

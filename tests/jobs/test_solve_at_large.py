@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.identity import IdentityConfig
-from jobs.runtime.lake import Lake, scratch
+from jobs.runtime.lake import Lake
+from jobs.runtime.scratch import scratch
 from jobs.solve_at_large import contract_to_stars, solve_at_large
 from tests.transforms.identity.drawn import IDS, LAST_DAY, frame_of
 from tests.transforms.identity.frames import spark_links

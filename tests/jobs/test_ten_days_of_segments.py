@@ -20,7 +20,8 @@ from conf.tables.contract import Table
 from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS
 from conf.tables.silver import ACTIVITY, IDENTITIES
 from jobs.assign_segments import assign_segments
-from jobs.runtime.lake import Lake, append, ensure_table, fetch, local_path, merge, read
+from jobs.runtime.lake import Lake, append, ensure_table, fetch, local_path, read
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import read_run_log
 from jobs.runtime.stage import Run
 from jobs.score_rfm import score_rfm

@@ -12,7 +12,8 @@ from pyspark.sql import SparkSession
 from conf.project import load_project
 from conf.segments import SegmentsConfig
 from conf.tables.gold import RFM
-from jobs.runtime.lake import Lake, merge
+from jobs.runtime.lake import Lake
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import RunLog
 from jobs.runtime.stage import Outcome, Run
 from jobs.train_segments import tracking_of, train_segments

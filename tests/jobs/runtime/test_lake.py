@@ -11,7 +11,8 @@ from pyspark.sql import types as T
 from conf.errors import LakeError
 from conf.settings import Settings
 from conf.tables.contract import Column, Table
-from jobs.runtime.lake import Lake, changed_rows, ensure_table, exists, fetch, merge, open_lake, read, table_name, version_of
+from jobs.runtime.lake import Lake, changed_rows, ensure_table, exists, fetch, open_lake, read, table_name, version_of
+from jobs.runtime.merge import merge
 
 TABLE = Table(
     name="silver.people",

@@ -13,7 +13,8 @@ from pyspark.sql import types as T
 
 from conf.project import load_project
 from conf.tables.contract import Column, Table
-from jobs.runtime.lake import Lake, merge
+from jobs.runtime.lake import Lake
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import RunLog
 from jobs.runtime.stage import Changes, Run, Stage, run_stage
 
