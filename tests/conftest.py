@@ -34,6 +34,18 @@ def spark() -> Iterator[SparkSession]:
     get_session.cache_clear()
 
 
+@pytest.fixture(scope="module")
+def compiling(spark: SparkSession) -> Iterator[SparkSession]:
+    """The same session, which compiles its queries: for a test of some hundred thousand rows."""
+    settings = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+    before = {name: spark.conf.get(name) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    yield spark
+    for name, value in before.items():
+        spark.conf.set(name, value or "")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Journeys first: two workers that begin with what takes minutes end at about the same time."""
     items.sort(key=lambda item: "journeys" not in item.path.parts)

@@ -27,7 +27,7 @@ CONF = Path(__file__).parent / "online_retail"
 
 
 @pytest.fixture(scope="module")
-def shop(spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+def shop(compiling: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = make_place(tmp_path_factory.mktemp("shop"), conf=CONF)
     (place.landing / "orders").mkdir(parents=True)
     (place.landing / "orders" / "online_retail.parquet").symlink_to(shared_data / "online_retail.parquet")
