@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from models.methods import SPOKEN, cost_of, fit_clusters, loss_of
 from models.preparation import SCALED, Preparation, fit_preparation
 
 ROWS_PER_PARTITION = 250_000
+ROWS_FOR_CONSTANTS = 50
 FITS_AT_A_TIME = 4
 EMPTY = "it leaves a cluster empty"
 
@@ -131,8 +133,20 @@ def _fit_all(tries: Sequence[_Try], clusters: Clusters) -> list[Any]:
                 raise
             return None
 
+    mixtures = [one for one in tries if one.method == "mixture"]
+    if len(mixtures) > 1:
+        _find_machine_constants(mixtures[0], clusters)
     with ThreadPoolExecutor(FITS_AT_A_TIME) as pool:
         return list(pool.map(fit, tries))
+
+
+def _find_machine_constants(one: _Try, clusters: Clusters) -> None:
+    """Fits a mixture to a few customers, alone. The LAPACK that comes with Spark finds the machine's constants at first use
+    and keeps them in static fields; threads that come meanwhile read zeros: their eigenvalues are wrong, or never found.
+    """
+    few = one.space.scaled.limit(ROWS_FOR_CONSTANTS)
+    with suppress(Exception):  # they may be too much alike for a mixture; the constants are found before that is seen
+        fit_clusters(few, "mixture", 2, one.seed, clusters.model_copy(update={"max_iterations": 1}))
 
 
 def _candidate(one: _Try, model: Any, share: float, clusters: Clusters) -> Candidate:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from models.assign import assign_clusters, assign_segments
 from models.drift import fit_reference
 from models.features import segment_features
 from models.fit import Candidate, choose, fit_candidates
+from models.methods import fit_clusters
 from models.naming import name_segments
 from models.profiles import profile_clusters
 from models.scores import fit_scores, score_customers
@@ -44,6 +46,30 @@ def test_each_declared_k_is_a_candidate_and_the_best_silhouette_is_chosen(spark:
     assert [candidate.k for candidate in candidates] == [3, 4]
     assert choose(candidates).silhouette == max(candidate.silhouette or -1 for candidate in candidates)
     assert all(sum(candidate.sizes) == 600 for candidate in candidates)
+
+
+def test_a_mixture_is_fitted_alone_before_several_are_fitted_at_once(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, seen, lock = 0, list[int](), Lock()
+
+    def watched(rows: DataFrame, method: str, *others: Any) -> Any:
+        nonlocal running
+        with lock:
+            running += 1
+            seen.append(running)
+        try:
+            return fit_clusters(rows, method, *others)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr("models.fit.fit_clusters", watched)
+    clusters = {"k": [3, 4, 5], "seed": 1, "starts": 1, "resamples": 0, "methods": ["mixture"], "max_iterations": 2}
+    fit_candidates(_features(spark, cohort_rows()), default_config(clusters=clusters))
+    assert len(seen) == 4
+    assert seen[:2] == [1, 1]
+    assert max(seen) > 1
 
 
 def test_more_starts_never_cost_more(spark: SparkSession) -> None:
