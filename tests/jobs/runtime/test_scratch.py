@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.runtime.lake import Lake
+from jobs.runtime.scratch import clear_scratch, compute_once
+
+KINDS = """
+    select id, cast(id as decimal(18,2)) money, timestamp_seconds(id) at, date_add(date '2017-01-01', cast(id as int)) day,
+    map('of', cast(id as string)) tags, array(struct(id as one, cast(null as string) as other)) parts from range(3)
+"""
+
+
+def drawn(spark: SparkSession) -> DataFrame:
+    """Two rows of chance: computed twice, they are others."""
+    return spark.range(2).selectExpr("id", "uuid() chance")
+
+
+def test_few_rows_are_held_as_they_are_and_nothing_is_written(spark: SparkSession, tmp_path: Path) -> None:
+    rows = spark.sql(KINDS)
+    once, held = compute_once(spark, Lake(str(tmp_path)), "kinds", rows, few=True)
+    assert held is not None
+    assert held.num_rows == 3
+    assert once.schema == rows.schema
+    assert sorted(once.collect()) == sorted(rows.collect())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_rows_than_were_expected_are_written_down(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.runtime.scratch.HELD_ROWS", 2)
+    rows = spark.sql(KINDS)
+    once, held = compute_once(spark, Lake(str(tmp_path)), "kinds", rows, few=True)
+    assert held is None
+    assert (tmp_path / "_scratch" / "kinds").is_dir()
+    assert sorted(once.collect()) == sorted(rows.collect())
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_what_is_computed_once_stays_as_it_was(spark: SparkSession, tmp_path: Path, few: bool) -> None:
+    once, _ = compute_once(spark, Lake(str(tmp_path)), "drawn", drawn(spark), few)
+    assert once.collect() == once.collect()
+    assert drawn(spark).collect() != drawn(spark).collect()
+
+
+def test_what_was_written_down_is_removed(spark: SparkSession, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    compute_once(spark, lake, "drawn", drawn(spark), few=False)
+    clear_scratch(lambda: spark, lake)
+    assert list(tmp_path.iterdir()) == []
