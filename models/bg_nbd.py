@@ -20,7 +20,7 @@ Numbers = NDArray[np.float64]
 
 SMALLEST_LOG, LARGEST_LOG = -9.0, 9.0
 """Bounds of a parameter's logarithm: beyond them a distribution is a single point to many digits."""
-NEAR_ONE = 1e-6
+TOO_NEAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ class BgNbd:
         The numerator of equation 10, by Euler's transformation of its hypergeometric function: as printed it overflows
         from some hundred purchases on, while this one's parameters do not grow with purchases except where that helps.
         """
-        a = self.a if abs(self.a - 1) > NEAR_ONE else 1 + NEAR_ONE  # a gap that has a limit on both sides
+        a = self.a if abs(self.a - 1) > TOO_NEAR else 1 + TOO_NEAR  # a gap that has a limit on both sides
         z = weeks / (self.alpha + age + weeks)
         c = a + self.b + repeats - 1
+        c = np.where(np.abs(c) > TOO_NEAR, c, TOO_NEAR)  # another one: who bought once, where a + b is 1
         return c / (a - 1) * (1 - (1 - z) ** (a - 1) * hyp2f1(a + self.b - 1 - self.r, a - 1, c, z))
 
     def expected_purchases(self, weeks: float, repeats: Numbers, recency: Numbers, age: Numbers) -> Numbers:

@@ -73,6 +73,13 @@ def test_a_longer_silence_is_a_smaller_chance_and_nobody_is_expected_to_buy_less
     assert 0 <= expected[0] <= expected[1] <= expected[2]
 
 
+@pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (0.3, 0.7), (1.0, 2.0)])
+def test_where_the_formula_has_a_gap_the_value_is_that_of_its_neighbours(a: float, b: float) -> None:
+    once = tuple(np.array([value]) for value in (0.0, 0.0, 10.0))
+    here, *beside = (BgNbd(0.5, 4.0, a, b + off).expected_purchases(12, *once).item() for off in (0, -1e-4, 1e-4))
+    assert here == pytest.approx(sum(beside) / 2, rel=1e-5)
+
+
 def test_hundreds_of_purchases_do_not_overflow() -> None:
     daily = tuple(np.array([value]) for value in (3000.0, 520.0, 520.0))
     assert 0 < CDNOW.expected_purchases(90 / 7, *daily).item() < 3000 / 520 * 90 / 7 + 1
