@@ -181,7 +181,7 @@ def _bronze_rows(run: Run, source: Source, changes: Changes) -> DataFrame | None
 
 
 def _rows_of_last_delivery(run: Run, source: Source) -> int:
-    """How many rows of a source bronze last kept: about what there is to look at, since a delivery is looked at at once."""
+    """How many rows of a source bronze last kept: about as many as are new to silver, unless a run between the two failed."""
     last = run.log.last_done("ingest-bronze")
     return int(last.counts.get(source.source, {}).get("kept", 0)) if last else 0
 

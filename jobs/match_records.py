@@ -94,7 +94,8 @@ def _match(run: Run, changes: Changes) -> dict[str, Any]:
     pairs = spark.createDataFrame(scored if scored.num_rows else [], _SCORED)
     rows = matches_of(pairs, people, salt_of(spark, lake), model.name, config)
     scope = None if keys is None else about(read(spark, lake, RECORD_MATCHES), keys).select(*RECORD_MATCHES.keys)
-    written = merge(spark, lake, RECORD_MATCHES, rows, scope=scope, scope_keys=RECORD_MATCHES.keys, few=changes.few)
+    few = changes.few and keys is not None
+    written = merge(spark, lake, RECORD_MATCHES, rows, scope=scope, scope_keys=RECORD_MATCHES.keys, few=few)
     return {"model": model.name, "compared": given.num_rows, "matches": written}
 
 

@@ -95,6 +95,9 @@ def fit_candidates(features: DataFrame, config: SegmentsConfig) -> tuple[Candida
     spaces = [_space(name, chosen, placed) for name, chosen in config.sets.items()]
     tries = [_Try(space, method, k, config.clusters.seed) for space in spaces for method, k in _shapes(space, config.clusters)]
     share = min(1.0, config.clusters.silhouette_rows / customers)
+    mixtures = [one for one in tries if one.method == "mixture"]
+    if len(mixtures) > 1:  # a single one finds them itself, before there are others
+        _find_machine_constants(mixtures[0], config.clusters)
     fitted = [(one, model) for one, model in zip(tries, _fit_all(tries, config.clusters), strict=True) if model is not None]
     candidates = [_candidate(one, model, share, config.clusters) for one, model in fitted]
     if all(candidate.refused == EMPTY for candidate in candidates):
@@ -133,9 +136,6 @@ def _fit_all(tries: Sequence[_Try], clusters: Clusters) -> list[Any]:
                 raise
             return None
 
-    mixtures = [one for one in tries if one.method == "mixture"]
-    if len(mixtures) > 1:
-        _find_machine_constants(mixtures[0], clusters)
     with ThreadPoolExecutor(FITS_AT_A_TIME) as pool:
         return list(pool.map(fit, tries))
 

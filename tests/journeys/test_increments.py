@@ -17,7 +17,7 @@ from jobs.runtime.lake import open_lake, read_rows, table_name
 from jobs.sample.write_sample import write_sample
 from tests.journeys.lakes import Place, assert_same_lake, make_place, rebuilt_tables, versions
 
-HOUSEHOLDS, DAYS = 40, 6
+HOUSEHOLDS, DAYS = 60, 8
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +31,21 @@ def at_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pl
 
 @pytest.fixture(scope="module")
 def day_by_day(at_once: Place) -> Place:
-    """A lake that got the same files in three deliveries, in shuffled order; the champion of the other one serves it."""
+    """A lake that got the same files in three deliveries, in shuffled order, and was trained again on the way.
+
+    Both share their models, so the lake that was built at once takes over whoever is champion now.
+    """
     folder = at_once.conf.parent
     place = make_place(folder, lake="increments", landing=folder / "arriving")
     files = sorted(path for path in at_once.landing.rglob("*") if path.is_file() and path.parent.name in _sources(at_once))
     random.Random(20170101).shuffle(files)
     for name in _sources(at_once):
         (place.landing / name).mkdir(parents=True)
-    for start in range(3):
-        for path in files[start::3]:
+    for part, options in ((files[::3], ()), (files[1::3], ("--train",)), (files[2::3], ())):
+        for path in part:
             shutil.copy2(path, place.landing / path.relative_to(at_once.landing))
-        assert place.run("run") == 0
+        assert place.run("run", *options) == 0
+    assert at_once.run("run") == 0
     return place
 
 

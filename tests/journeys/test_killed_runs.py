@@ -76,7 +76,7 @@ def _kill_at(place: Place, moment: Callable[[], bool]) -> None:
 def killed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A lake whose first run was killed at each of the moments, one after the other, and then run to the end."""
     place = make_place(tmp_path_factory.mktemp("killed"), lake="killed")
-    write_sample(place.landing, 6, 40)
+    write_sample(place.landing, 6, 60)
     for moment in _moments(place).values():
         _kill_at(place, moment)
     assert place.run("run") == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,7 +16,9 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from jobs.runtime.lake import Lake
+from conf.project import load_project
+from jobs.cli import main
+from jobs.runtime.lake import Lake, open_lake
 from jobs.sample.write_sample import write_sample
 from models.registry import load_champion
 from models.tracking import Tracking
@@ -119,6 +122,28 @@ def assert_same_champion(place: Place, tracking: Tracking) -> None:
     assert np.array_equal(*centres)
 
 
+@pytest.mark.compat
+def test_table_names_instead_of_paths_give_the_same_lake_in_two_deliveries(
+    spark: SparkSession, classic: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("C360_SALT", SALT)
+    landing = classic.landing.with_name("arriving_by_name")
+    settings = yaml.safe_load((classic.conf / "env" / "test.yml").read_text())
+    del settings["lake"]
+    (classic.conf / "env" / "catalogue.yml").write_text(
+        yaml.safe_dump({**settings, **CATALOG, "schema_prefix": "classic_", "landing": str(landing)})
+    )
+    try:
+        for files in halves(classic):
+            deliver(files, classic.landing, landing)
+            assert main(["run", "--conf", str(classic.conf), "--env", "catalogue"]) == 0
+        named = load_project(classic.conf, "catalogue")
+        assert_same_contents(contents_of(spark, classic), contents(spark, open_lake(named.settings), named))
+    finally:
+        for schema in SCHEMAS:
+            spark.sql(f"DROP SCHEMA IF EXISTS spark_catalog.classic_{schema} CASCADE")
+
+
 @pytest.mark.cluster
 def test_a_standalone_cluster_with_the_built_archives_and_a_bare_python_builds_the_same_lake(
     spark: SparkSession, classic: Place, cluster: Cluster, archives: tuple[Path, Path], python: Path, tmp_path: Path
@@ -135,6 +160,21 @@ def test_a_standalone_cluster_with_the_built_archives_and_a_bare_python_builds_t
     call(command, PYSPARK_PYTHON=str(python), PYTHONPATH=str(tmp_path / "env"))
     assert [len(list(folder.glob("app-*/*/env/scipy"))) for folder in cluster.worker_folders] == [1, 1]
     assert_same_lake(spark, classic, place)
+
+
+def halves(place: Place) -> list[list[Path]]:
+    """Every other file of the landing area, then the rest."""
+    files = sorted(path for path in place.landing.rglob("*") if path.is_file())
+    return [files[::2], files[1::2]]
+
+
+def deliver(files: list[Path], source: Path, target: Path) -> None:
+    """Copies files with the times that they have, into the folders of all declared sources."""
+    for folder in source.iterdir():
+        if folder.is_dir():
+            (target / folder.name).mkdir(parents=True, exist_ok=True)
+    for path in files:
+        shutil.copy2(path, target / path.relative_to(source))
 
 
 def c360(command: str, place: Place, environment: str = "test") -> list[str]:
