@@ -84,7 +84,7 @@ def _train(features: DataFrame, config: SegmentsConfig, champion: Served | None,
     from models.scores import ScoreCuts
     from models.tracking import Segmentation, Served
 
-    chosen = choose(fit_candidates(features if drawn is None else drawn, config))
+    chosen = choose(fit_candidates(features if drawn is None else drawn, config, champion.model if champion else None))
     profiles = profile_clusters(assign_clusters(features, chosen.model))
     before = face_champion(features, chosen.model, profiles, champion, config.clusters)[1] if champion else None
     names = name_segments(profiles, config, before)

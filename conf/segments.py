@@ -86,6 +86,9 @@ class Clusters(Declared):
     Silhouettes rank all candidates, each from one start; the best ``finalists`` get the other ``starts``, and are trained
     again on ``resamples`` of the customers to see how stable they are. ``silhouette_rows`` is how many customers at most a
     silhouette is measured on; ``init_steps`` are the rounds in which k-means looks for its first centres.
+
+    A finalist of k-means with as many clusters as the champion gets one start more, from where the champion puts today's
+    customers. What comes of it is preferred while it is worse than the best by no more than ``champion_slack``, as a part.
     """
 
     methods: tuple[Method, ...] = Field(default=("kmeans",), min_length=1)
@@ -98,6 +101,7 @@ class Clusters(Declared):
     resamples: int = Field(default=5, ge=0, le=50)
     smallest_share: Position = 0.01
     silhouette_rows: int = Field(default=50_000, ge=100)
+    champion_slack: float = Field(default=0.02, ge=0, le=1)
 
     @field_validator("methods")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -82,8 +82,10 @@ def _train(run: Run, tracking: Tracking, data_version: int) -> dict[str, Any]:
     from models.training_log import find_training
 
     assert run.as_of is not None
-    training = _training(run, data_version)
     champion = _comparable_champion(run, tracking)
+    training = _training(run, data_version)
+    beginning = _beginning(run, tracking, training, champion)
+    training = replace(training, beginning=beginning.version if beginning else "")
     found = None if run.full_refresh else find_training(tracking, training)
     if champion is not None and found == champion.version:
         said = f"Version {found}, the champion, was trained on the same data and configuration."
@@ -91,7 +93,7 @@ def _train(run: Run, tracking: Tracking, data_version: int) -> dict[str, Any]:
     rows = segment_features(read(run.spark, run.lake, RFM), run.as_of, run.project.segments.window_days)
     features = scratch(run.spark, run.lake, "training", rows)
     if found is None:
-        challenger, former, counts = _fit(run, tracking, training, features, champion)
+        challenger, former, counts = _fit(run, tracking, training, features, champion, beginning)
         return {**counts, **_decide(run, tracking, challenger, former, None)}
     served = load_version(tracking, found, staging_folder(run))
     challenger, former = _face(run, features, served, champion)
@@ -100,7 +102,7 @@ def _train(run: Run, tracking: Tracking, data_version: int) -> dict[str, Any]:
 
 
 def _fit(
-    run: Run, tracking: Tracking, training: Training, features: DataFrame, champion: Served | None
+    run: Run, tracking: Tracking, training: Training, features: DataFrame, champion: Served | None, beginning: Served | None
 ) -> tuple[Standing, Former | None, dict[str, Any]]:
     from models.assign import assign_clusters
     from models.challenge import face_champion
@@ -114,7 +116,7 @@ def _fit(
     from models.training_log import log_training
 
     config = training.config
-    candidates = fit_candidates(features, config)
+    candidates = fit_candidates(features, config, beginning.model if beginning else None)
     chosen = choose(candidates)
     clusters = assign_clusters(features, chosen.model)
     profiles = profile_clusters(clusters)
@@ -179,6 +181,18 @@ def _comparable_champion(run: Run, tracking: Tracking) -> Served | None:
     champion = load_champion(tracking, staging_folder(run))
     is_comparable = champion is not None and dict(champion.definitions) == run.project.segments.definitions
     return champion if is_comparable else None
+
+
+def _beginning(run: Run, tracking: Tracking, training: Training, champion: Served | None) -> Served | None:
+    """The model from whose clusters a training may go on: the champion, or, where that was trained on the very same data and
+    configuration, the one from which it went on itself, so that a training that is repeated comes to the same model.
+    """
+    from models.training_log import BEGINNING, KEY
+
+    if champion is None or champion.tags.get(KEY) != training.key:
+        return champion
+    before = champion.tags.get(BEGINNING)
+    return load_version(tracking, before, staging_folder(run)) if before else None
 
 
 def _counts(made: str, candidates: tuple[Candidate, ...], chosen: Candidate, segmentation: Segmentation) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from typing import Any
 
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from conf.errors import StageError
 from conf.segments import MEASURES, Clusters, Feature, Method, SegmentsConfig
+from models.assign import assign_clusters
 from models.evaluation import resample, silhouette_of, stability_of
-from models.methods import SPOKEN, cost_of, fit_clusters, loss_of
+from models.methods import SPOKEN, fit_clusters, go_on_from, loss_of, means_of, sizes_and_cost
 from models.preparation import SCALED, Preparation, fit_preparation
+from models.profiles import CLUSTER
 
 ROWS_PER_PARTITION = 250_000
 ROWS_FOR_CONSTANTS = 50
@@ -30,6 +33,7 @@ class Candidate:
     ``cost`` is the sum of squared distances to the centres in scaled features; ``sizes`` are customers per cluster.
     ``stability`` is the mean adjusted Rand index with models trained on resamples, of finalists only. ``refused`` says
     why it was not among those to choose from; ``shortfalls`` where its features have fewer levels than asked for.
+    ``slack`` is None where it began anew; where it goes on from the champion's clusters, by how much it may be worse.
     """
 
     method: Method
@@ -42,6 +46,7 @@ class Candidate:
     stability: float | None = None
     refused: str | None = None
     shortfalls: tuple[str, ...] = ()
+    slack: float | None = None
 
     @property
     def label(self) -> str:
@@ -77,7 +82,7 @@ class _Try:
     resampled: int | None = None
 
 
-def fit_candidates(features: DataFrame, config: SegmentsConfig) -> tuple[Candidate, ...]:
+def fit_candidates(features: DataFrame, config: SegmentsConfig, champion: PipelineModel | None = None) -> tuple[Candidate, ...]:
     """Features (one row per profile) -> the candidates, in the declared order; caps, logs and scaling in their models.
 
     The same customers give the same candidates, in whatever order and partitions they come and whatever their ids are:
@@ -87,6 +92,10 @@ def fit_candidates(features: DataFrame, config: SegmentsConfig) -> tuple[Candida
     are all alike make one cluster. A mixture that cannot be fitted is no candidate. Raises StageError without customers,
     and where every clustering leaves a cluster empty. ``features`` is read several times: hand over a table's rows, not a
     long computation.
+
+    With a ``champion``, finalists of k-means also start where it puts these customers: where many optima are about equally
+    good, the one nearest to what serves now is taken, so that customers who did not change stay where they are. It must be
+    nearly as good as the best new start, so a bad one is not inherited.
     """
     customers = features.count()
     if customers == 0:
@@ -103,12 +112,21 @@ def fit_candidates(features: DataFrame, config: SegmentsConfig) -> tuple[Candida
     if all(candidate.refused == EMPTY for candidate in candidates):
         tried = "; ".join(candidate.label for candidate in candidates) or "none could be fitted"
         raise StageError(f"Every clustering tried ({tried}) left a cluster empty; declare fewer clusters.")
-    return tuple(_refine_finalists(candidates, [one for one, _ in fitted], share, config.clusters))
+    known = None if champion is None else assign_clusters(placed, champion).select("profile_id", *MEASURES, CLUSTER)
+    return tuple(_refine_finalists(candidates, [one for one, _ in fitted], share, config.clusters, known))
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate:
-    """The finalist with the best product of silhouette and stability; of equal ones the first declared."""
-    return max(_finalists(candidates, len(candidates)), key=lambda one: (one.stability is not None, one.score))
+    """The finalist with the best product of silhouette and stability; of equal ones the first declared. One that goes on from
+    the champion is preferred within its slack.
+    """
+    best = max(_finalists(candidates, len(candidates)), key=_rank)
+    steady = [one for one in candidates if one.slack is not None and one.score >= best.score - one.slack * abs(best.score)]
+    return max(steady, key=_rank, default=best)
+
+
+def _rank(one: Candidate) -> tuple[bool, float]:
+    return one.stability is not None, one.score
 
 
 def _space(name: str, features: Sequence[Feature], placed: DataFrame) -> _Space:
@@ -152,8 +170,7 @@ def _find_machine_constants(one: _Try, clusters: Clusters) -> None:
 def _candidate(one: _Try, model: Any, share: float, clusters: Clusters) -> Candidate:
     # What a model says of itself is asked in this thread: on Spark Connect other threads have no active session.
     scaled = one.space.scaled
-    found = one.k if one.method == "mixture" else len(model.clusterCenters())  # fewer where there are fewer points
-    sizes = tuple(int(size) for size in model.summary.clusterSizes[:found])
+    sizes, cost = sizes_and_cost(model, scaled)  # fewer than k where there are fewer points
     has_many = sum(size > 0 for size in sizes) > 1
     silhouette = silhouette_of(model.transform(scaled), share, clusters.seed) if has_many else None
     return Candidate(
@@ -162,7 +179,7 @@ def _candidate(one: _Try, model: Any, share: float, clusters: Clusters) -> Candi
         k=len(sizes),
         model=PipelineModel(stages=[*one.space.preparation.stages, model]),
         silhouette=silhouette,
-        cost=cost_of(model, scaled),
+        cost=cost,
         sizes=sizes,
         refused=_refusal(sizes, clusters.smallest_share),
         shortfalls=tuple(text for feature in one.space.preparation.features if (text := feature.shortfall)),
@@ -185,9 +202,12 @@ def _finalists(candidates: Sequence[Candidate], number: int) -> list[Candidate]:
 
 
 def _refine_finalists(
-    candidates: Sequence[Candidate], tries: Sequence[_Try], share: float, clusters: Clusters
+    candidates: Sequence[Candidate], tries: Sequence[_Try], share: float, clusters: Clusters, known: DataFrame | None
 ) -> list[Candidate]:
-    """The best few get their other starts, the best of which is kept, and are trained again on resamples."""
+    """The best few get their other starts, the best of which is kept, and are trained again on resamples.
+
+    ``known`` are the customers with the champion's clusters, where there is a champion: one start more.
+    """
     best = {id(candidate) for candidate in _finalists(candidates, clusters.finalists)}
     finalists = [index for index, candidate in enumerate(candidates) if id(candidate) in best]
     starts = {n: [replace(tries[n], seed=clusters.seed + start) for start in range(1, clusters.starts)] for n in finalists}
@@ -199,7 +219,21 @@ def _refine_finalists(
         first = candidates[n].model.stages[-1]
         kept = min([first, *(models[one] for one in starts[n] if models[one] is not None)], key=loss_of)
         candidate = candidates[n] if kept is first else _candidate(tries[n], kept, share, clusters)
+        if known is not None and candidate.method == "kmeans" and candidate.k > 1:
+            candidate = _nearer_to_champion(candidate, tries[n], known, share, clusters)
         others = [models[one] for one in again[n] if models[one] is not None]
-        measured = stability_of(kept, others, tries[n].space.scaled) if others and candidate.k > 1 else None
-        refined[n] = replace(candidate, stability=measured)
+        is_measured = others and candidate.k > 1
+        stability = stability_of(candidate.model.stages[-1], others, tries[n].space.scaled) if is_measured else None
+        refined[n] = replace(candidate, stability=stability)
     return refined
+
+
+def _nearer_to_champion(new: Candidate, one: _Try, known: DataFrame, share: float, clusters: Clusters) -> Candidate:
+    """What goes on from the champion's clusters, where it is nearly as good as what began anew, and not refused."""
+    preparation = one.space.preparation
+    centres = means_of(preparation.transform(known), F.col(CLUSTER), len(preparation.features))
+    model = go_on_from(one.space.scaled, centres, clusters) if len(centres) == new.k else None
+    if model is None:
+        return new
+    old = replace(_candidate(one, model, share, clusters), slack=clusters.champion_slack)
+    return new if old.refused or old.cost > (1 + clusters.champion_slack) * new.cost else old

@@ -37,7 +37,8 @@ class Tracking:
 class Training:
     """What a training stood on. ``lake`` names the lake among those that share an experiment.
 
-    ``environment`` says on which versions of Python and packages it ran.
+    ``environment`` says on which versions of Python and packages it ran; ``beginning`` is the version from whose clusters it may
+    go on, '' without one.
     """
 
     lake: str
@@ -47,10 +48,13 @@ class Training:
     code_version: str
     config: SegmentsConfig
     environment: Mapping[str, str]
+    beginning: str = ""
 
     @property
     def key(self) -> str:
-        """Equal for trainings that must come to the same model: same data, day, configuration and code."""
+        """Equal for trainings of the same data, day, configuration and code; with the same beginning, too, they must come to
+        the same model.
+        """
         declared = self.config.model_dump(mode="json", exclude={"gate", "drift"})
         parts = [self.lake, dict(self.input_versions), f"{self.as_of:%Y-%m-%d}", self.code_version, declared]
         return hashlib.md5(json.dumps(parts, sort_keys=True).encode(), usedforsecurity=False).hexdigest()

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from models.gate import Verdict
 
 KEY = "c360.training_key"
+BEGINNING = "c360.goes_on_from"
 MODEL_URI = "c360.model_uri"
 VERSION = "c360.model_version"
+
+SEARCH = {"seed", "starts", "init_steps", "max_iterations", "finalists", "resamples", "champion_slack"}
 
 
 def log_training(
@@ -45,7 +48,8 @@ def log_training(
     import mlflow
 
     experiment_id = _experiment(client, tracking)
-    tags = {"c360.lake": training.lake, "c360.run_id": training.run_id, KEY: training.key, **process_tags()}
+    tags = {"c360.lake": training.lake, "c360.run_id": training.run_id, **process_tags()}
+    tags |= _identity(training)
     name = f"train-segments {training.as_of:%Y-%m-%d}"
     with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags) as run:
         for candidate in candidates:
@@ -60,7 +64,8 @@ def log_training(
 
 
 def find_training(tracking: Tracking, training: Training) -> str | None:
-    """The version that a training of the same key made; None where there was none, or where it did not come to its end.
+    """The version that a training of the same key and beginning made; None where there was none, or where it did not come to
+    its end.
 
     One that was killed between its end and the registration is registered now.
     """
@@ -70,6 +75,8 @@ def find_training(tracking: Tracking, training: Training) -> str | None:
         return None
     wanted = f"attributes.status = 'FINISHED' and tags.`{KEY}` = '{training.key}'"
     for run in client.search_runs([experiment.experiment_id], wanted, order_by=["attributes.start_time DESC"]):
+        if run.data.tags.get(BEGINNING, "") != training.beginning:
+            continue
         if VERSION in run.data.tags:
             return str(run.data.tags[VERSION])
         if MODEL_URI in run.data.tags:
@@ -86,9 +93,14 @@ def log_verdict(tracking: Tracking, version: str, verdict: Verdict) -> None:
 
 
 def _register(client: MlflowClient, tracking: Tracking, run_id: str, model_uri: str, training: Training) -> str:
-    version = register_challenger(tracking, model_uri, {"c360.run_id": training.run_id, KEY: training.key})
+    version = register_challenger(tracking, model_uri, {"c360.run_id": training.run_id, **_identity(training)})
     client.set_tag(run_id, VERSION, version)
     return version
+
+
+def _identity(training: Training) -> dict[str, str]:
+    """The tags by which a training is found again; MLflow's stores do not all take an empty one."""
+    return {KEY: training.key, **({BEGINNING: training.beginning} if training.beginning else {})}
 
 
 def _experiment(client: MlflowClient, tracking: Tracking) -> str:
@@ -107,7 +119,7 @@ def _log_candidate(
     """A nested run for one candidate. Its tags are the parent's, so that a killed training leaves none of them open."""
     from mlflow.entities import Metric, Param
 
-    own = {key: value for key, value in tags.items() if key != KEY} | {"mlflow.parentRunId": parent}
+    own = {key: value for key, value in tags.items() if key not in (KEY, BEGINNING)} | {"mlflow.parentRunId": parent}
     own |= {"c360.chosen": str(is_chosen).lower()} | ({"c360.refused": candidate.refused} if candidate.refused else {})
     run = client.create_run(experiment_id, tags=own, run_name=candidate.label)
     facts = {"method": candidate.method, "feature_set": candidate.feature_set, "k": str(candidate.k)}
@@ -131,9 +143,12 @@ def _log_facts(training: Training, candidates: Sequence[Candidate], chosen: Cand
             "candidates": len(candidates),
             "as_of": training.as_of.isoformat(),
             "code_version": training.code_version,
+            "goes_on_from": "nothing" if chosen.slack is None else f"version {training.beginning}",
             **{f"features.{name}": ", ".join(map(_describe, features)) for name, features in config.sets.items()},
             **config.definitions,
-            **config.clusters.model_dump(include={"seed", "starts", "init_steps", "max_iterations", "finalists", "resamples"}),
+            **config.clusters.model_dump(
+                include={"seed", "starts", "init_steps", "max_iterations", "finalists", "resamples", "champion_slack"}
+            ),
             **{f"version.{table}": version for table, version in training.input_versions.items()},
         }
     )

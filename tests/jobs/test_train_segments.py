@@ -88,6 +88,23 @@ def test_a_training_that_is_repeated_gives_the_same_labels_and_metrics(spark: Sp
     assert _metrics(one.mlflow_run_id) == pytest.approx(_metrics(other.mlflow_run_id), abs=1e-9)
 
 
+def test_a_training_on_other_data_goes_on_from_the_champion_and_so_does_its_repetition(shop: Shop) -> None:
+    shop.deliver(seed=9)
+    config = default_config(clusters={**CLUSTERS, "champion_slack": 1})
+    trained = [shop.train(config, approve=True, full_refresh=again).counts["model_version"] for again in (False, True)]
+    assert len(set(trained)) == 2
+    tracking, scratch = tracking_of(shop.run()), f"{shop.lake.root}/_scratch"
+    runs = [load_version(tracking, version, scratch).mlflow_run_id for version in trained]
+    assert [_params(run)["goes_on_from"] for run in runs] == ["version 1", "version 1"]
+    assert _metrics(runs[0]) == pytest.approx(_metrics(runs[1]), abs=1e-9)
+
+
+def _params(run_id: str) -> dict[str, str]:
+    import mlflow
+
+    return mlflow.MlflowClient().get_run(run_id).data.params
+
+
 def _metrics(run_id: str) -> dict[str, float]:
     import mlflow
 

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import pytest
+from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from scipy.optimize import linear_sum_assignment
 
 from conf.errors import StageError
 from models.assign import assign_clusters, assign_segments
 from models.drift import fit_reference
+from models.evaluation import shared_customers
 from models.features import segment_features
 from models.fit import Candidate, choose, fit_candidates
 from models.methods import fit_clusters
@@ -152,6 +156,55 @@ def test_a_candidate_with_too_small_a_cluster_is_not_chosen_while_there_is_anoth
     assert [one.refused for one in candidates] == [None, "its smallest cluster is 0.99% of the customers"]
     assert choose(candidates).k == 2
     assert choose([candidates[1]]).k == 3
+
+
+def _moved(features: DataFrame, one: PipelineModel, other: PipelineModel) -> float:
+    """The share of customers who change sides when each cluster of the one is paired with its like in the other."""
+    left = assign_clusters(features, one).select("profile_id", "cluster")
+    both = left.join(assign_clusters(features, other).withColumnRenamed("cluster", "other"), "profile_id")
+    shared = shared_customers(both, "cluster", "other")
+    rows, columns = linear_sum_assignment(-shared)
+    return 1 - float(shared[rows, columns].sum() / shared.sum())
+
+
+def test_a_retraining_goes_on_from_the_champion_so_that_fewer_customers_move(spark: SparkSession) -> None:
+    config = default_config(clusters={"k": [8], "seed": 1, "starts": 1, "finalists": 1, "resamples": 0})
+    before, later = _features(spark, cohort_rows()), _features(spark, cohort_rows(seed=8))
+    champion = choose(fit_candidates(before, config)).model
+    other_seed = default_config(clusters={**config.clusters.model_dump(), "seed": 5})
+    anew, on = choose(fit_candidates(later, other_seed)), choose(fit_candidates(later, other_seed, champion))
+    assert (anew.slack, on.slack) == (None, 0.02)
+    assert on.cost <= 1.02 * anew.cost
+    assert sum(on.sizes) == 600
+    assert _moved(later, champion, on.model) < _moved(later, champion, anew.model)
+
+
+def test_a_champion_whose_clusters_became_bad_is_not_gone_on_from(spark: SparkSession) -> None:
+    features = [{"name": "recency", "transform": "none"}]
+    config = default_config(clusters={"k": [3], "seed": 1, "starts": 4, "resamples": 0}, features=features)
+
+    def customers(*days: int) -> DataFrame:
+        return _features(spark, [rfm_row(f"{ago} {n}", ago, 0, 1, 9) for ago in days for n in range(20)])
+
+    champion = choose(fit_candidates(customers(0, 10, 300), config)).model
+    now = fit_candidates(customers(0, 10, 300, 320, 600, 610), config, champion)[0]
+    assert now.slack is None
+    assert sorted(now.sizes) == [40, 40, 40]
+
+
+def test_with_another_number_of_clusters_training_begins_anew(spark: SparkSession) -> None:
+    features = _features(spark, cohort_rows())
+    champion = choose(fit_candidates(features, default_config(clusters=QUICK))).model
+    candidates = fit_candidates(features, default_config(clusters={**QUICK, "k": [5, 6], "finalists": 2}), champion)
+    assert [one.slack for one in candidates] == [0.02, None]
+
+
+def test_of_finalists_the_one_that_goes_on_is_preferred_within_its_slack(spark: SparkSession) -> None:
+    candidate = fit_candidates(_features(spark, cohort_rows()), default_config(clusters=QUICK))[0]
+    best, near, far = (replace(candidate, silhouette=value) for value in (0.5, 0.49, 0.48))
+    assert choose([best, near, far]) is best
+    assert choose([best, replace(near, slack=0.02), far]).slack == 0.02
+    assert choose([best, near, replace(far, slack=0.02)]) is best
 
 
 def test_customers_who_are_all_alike_get_the_neutral_name(spark: SparkSession) -> None:

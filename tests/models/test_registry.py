@@ -125,6 +125,10 @@ def test_a_training_of_the_same_data_and_configuration_is_found_again(logged: Lo
     assert find_training(logged.tracking, training(default_config(clusters={"k": [5]}))) is None
 
 
+def test_a_training_with_another_beginning_is_another_one(logged: Logged) -> None:
+    assert find_training(logged.tracking, replace(training(CONFIG), beginning=logged.version)) is None
+
+
 def test_a_training_that_ended_and_was_not_registered_is_registered_when_it_is_found(
     logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
