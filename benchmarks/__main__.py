@@ -21,6 +21,7 @@ ENTRIES = {
     "identity-growth": "what a link of the second half costs, of one of the first",
     "segments-stability": "how many customers a new model gives another name although nothing about them has changed",
     "profile-build": "first measures of profiles from events, against plain DataFrames and DuckDB making the same",
+    "profile-day": "events of 1% of the profiles, against the bare MERGEs of the same rows, and with ten times the history",
     "segments-training": "clusters of many customers, from measures to centres, against scikit-learn",
     "rfm-speed": "recency, frequency and monetary value from order lines, against a plain group-by, DuckDB and Polars",
     "rfm-day": "one more day of order lines, against a bare MERGE of the same rows, and DuckDB doing everything again",

@@ -62,6 +62,26 @@ def write_history(target: Path, profiles: int) -> None:
         ) to '{target}' (format parquet, per_thread_output true)""")
 
 
+def write_evening(target: Path, first: int, customers: int, history: int) -> None:
+    """Parquet files with one more order line of each of the first so many customers, late on the last day.
+
+    ``first`` is the number of the first event, beyond all of the history's; of customers there are ``history``.
+    """
+    import duckdb
+
+    target.mkdir(parents=True)
+    duckdb.sql("set timezone = 'UTC'")
+    duckdb.sql(f"""
+        copy (
+          select ({first} + n)::varchar as event_id, 'shop' as source, md5(({first} + n)::varchar) as row_hash, 1 as row_ordinal,
+                 'purchase' as event_type, '{LAST_DAY} 22:30:00+00'::timestamptz as occurred_at, date '{LAST_DAY}' as occurred_on,
+                 'evening-' || n as order_id, '7' as product_id, 'category-7' as category, 'brand-7' as brand,
+                 'store-7' as store, 'till' as channel, 1::decimal(18,3) as quantity, 9.99::decimal(18,2) as revenue,
+                 md5('loyalty-' || n * ({history} // {customers})) as primary_identifier_id
+          from range({customers}) t(n)
+        ) to '{target}' (format parquet, per_thread_output true)""")
+
+
 def append_events(lake: Lake, folder: Path) -> None:
     """Delivers drawn events to ``silver.events``."""
     from pyspark.sql import functions as F

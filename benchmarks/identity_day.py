@@ -7,22 +7,25 @@ Of our run, ``resolve-identities`` is what compares with ``merge``; the rest is 
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from benchmarks.bare_merges import copy_lake, merge_changes, rows_written, versions_of, write_changes
 from benchmarks.contending import CORES, DRIVER_MEMORY, contender, local_session, part, run
 from benchmarks.drawn_records import RECORDS_A_PERSON, SEED, write_records
 from benchmarks.harness import ROOT, Comparison, ComparisonError
 from benchmarks.identity_full import RECORDS, run_on
 from benchmarks.partitions import digest_of
 
+if TYPE_CHECKING:
+    from conf.tables.contract import Table
+
 NAME = "identity-day"
 HISTORY = 10
-TABLES = ("identity_links", "identities")
+TABLES = ("silver.identity_links", "silver.identities")
 
 
 def comparison(size: str, cache: Path) -> Comparison:
@@ -35,12 +38,7 @@ def comparison(size: str, cache: Path) -> Comparison:
 
 
 def _rows_written(folder: Path) -> dict[str, int]:
-    """How many rows the last commit of each table inserted, updated and deleted."""
-    from deltalake import DeltaTable
-
-    counted = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
-    last = {name: DeltaTable(str(folder / "lake" / "silver" / name)).history(1)[0] for name in TABLES}
-    return {name: sum(int(commit["operationMetrics"].get(key, 0)) for key in counted) for name, commit in last.items()}
+    return rows_written(folder / "lake", TABLES)
 
 
 def _lakes(size: str, folder: Path) -> Path:
@@ -79,15 +77,11 @@ def build_lake(data: Path, target: Path) -> None:
 
 def find_changes(data: Path, target: Path) -> None:
     """The rows that our run changes, from the change feed; checked to give the same partition when they are merged."""
-    from jobs.runtime.lake import Lake, changed_rows, version_of
+    from jobs.runtime.lake import Lake
 
+    before = versions_of(Lake(str(data / "base" / "lake")), _tables())
     run_ours(data, target / "ours")
-    spark, lake = local_session(), Lake(str(target / "ours" / "lake"))
-    for name in TABLES:
-        last = version_of(spark, lake, f"silver.{name}")
-        rows = changed_rows(spark, lake, f"silver.{name}", last - 1, last)
-        assert rows is not None
-        rows.where("_change_type != 'update_preimage'").write.parquet(str(target / name))
+    write_changes(Lake(str(target / "ours" / "lake")), _tables(), before, target)
     merge_barely(data, target / "bare")
     found = [digest_of(target / way / "lake" / "silver" / "identities") for way in ("ours", "bare")]
     if found[0] != found[1]:
@@ -113,7 +107,7 @@ def _run_day(data: Path, base: str, target: Path) -> None:
     from jobs.runtime.stage import run_stage
 
     with part("copy"):
-        _copy(data / base / "lake", target / "lake")
+        copy_lake(data / base / "lake", target / "lake")
     with part("session"):
         now = run_on(Lake(str(target / "lake")))
     with part("deliver"):
@@ -128,34 +122,20 @@ def _run_day(data: Path, base: str, target: Path) -> None:
 
 def merge_barely(data: Path, target: Path) -> None:
     """The changed rows, merged by key and nothing else."""
-    from conf.tables.silver import IDENTITIES, IDENTITY_LINKS
-    from jobs.runtime.lake import Lake, table_name
+    from jobs.runtime.lake import Lake
 
     with part("copy"):
-        _copy(data / "base" / "lake", target / "lake")
+        copy_lake(data / "base" / "lake", target / "lake")
     with part("session"):
-        spark, lake = local_session(), Lake(str(target / "lake"))
+        local_session()
     with part("merge"):
-        for name, table in zip(TABLES, (IDENTITY_LINKS, IDENTITIES), strict=True):
-            spark.read.parquet(str(data / "changes" / name)).createOrReplaceTempView("changes")
-            on = " AND ".join(f"t.{key} = s.{key}" for key in table.keys)
-            sets = ", ".join(f"{column} = s.{column}" for column in table.column_names)
-            columns, values = ", ".join(table.column_names), ", ".join(f"s.{column}" for column in table.column_names)
-            spark.sql(
-                f"MERGE INTO {table_name(lake, table.name)} t USING changes s ON {on} "
-                f"WHEN MATCHED AND s._change_type = 'delete' THEN DELETE WHEN MATCHED THEN UPDATE SET {sets} "
-                f"WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})"
-            )
+        merge_changes(Lake(str(target / "lake")), _tables(), data / "changes")
 
 
-def _copy(lake: Path, target: Path) -> None:
-    """A lake of its own: files of a table never change, so that links to them will do."""
-    shutil.copytree(lake, target, copy_function=_link, ignore=shutil.ignore_patterns("_scratch"))
+def _tables() -> tuple[Table, ...]:
+    from conf.tables.silver import IDENTITIES, IDENTITY_LINKS
 
-
-def _link(source: Any, target: Any) -> Any:
-    os.link(source, target)
-    return target
+    return IDENTITY_LINKS, IDENTITIES
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from benchmarks.harness import ROOT, Comparison
 from benchmarks.plain_measures import measure_with_duckdb, measure_with_spark, measures_digest
 
 if TYPE_CHECKING:
+    from conf.project import Project
     from jobs.runtime.lake import Lake
     from jobs.runtime.stage import Run
 
@@ -71,16 +72,20 @@ def write_lake(drawn: Path, target: Path) -> None:
     append_identities(lake, events // EVENTS_A_PROFILE)
 
 
-def run_on(lake: Lake) -> Run:
-    """A run over the lake at the end of the last day, with what it remembers of former ones; no attribute and no
-    consent is declared.
-    """
+def declared() -> Project:
+    """The shipped configuration without its attributes and consents."""
     from conf.project import load_project
+
+    project = load_project()
+    return replace(project, profile=project.profile.model_copy(update={"attributes": (), "consents": ()}))
+
+
+def run_on(lake: Lake) -> Run:
+    """A run over the lake at the end of the last day, with what it remembers of former ones."""
     from jobs.runtime.run_log import read_run_log
     from jobs.runtime.stage import Run
 
-    spark, project = local_session(), load_project()
-    project = replace(project, profile=project.profile.model_copy(update={"attributes": (), "consents": ()}))
+    spark, project = local_session(), declared()
     now = datetime.combine(LAST_DAY, time(23), timezone.utc)
     return Run(project, lake, "bench", now, read_run_log(spark, lake), lambda: spark, as_of=now)
 

@@ -1,0 +1,74 @@
+"""The least that a day costs: the rows that our run changed, known beforehand, merged by their keys and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.contending import local_session
+
+if TYPE_CHECKING:
+    from conf.tables.contract import Table
+    from jobs.runtime.lake import Lake
+
+COUNTED = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
+
+
+def copy_lake(lake: Path, target: Path) -> None:
+    """A lake of its own: files of a table never change, so that links to them will do."""
+    shutil.copytree(lake, target, copy_function=_link, ignore=shutil.ignore_patterns("_scratch"))
+
+
+def versions_of(lake: Lake, tables: Sequence[Table]) -> dict[str, int]:
+    """Each table's version now."""
+    from jobs.runtime.lake import version_of
+
+    return {table.name: version_of(local_session(), lake, table.name) for table in tables}
+
+
+def write_changes(lake: Lake, tables: Sequence[Table], before: Mapping[str, int], target: Path) -> None:
+    """The rows that came, changed and went in each table since its version, in a folder each."""
+    from jobs.runtime.lake import changed_rows
+
+    now = versions_of(lake, tables)
+    for table in tables:
+        rows = changed_rows(local_session(), lake, table.name, before[table.name], now[table.name])
+        assert rows is not None, f"{table.name} has no change feed"
+        rows.where("_change_type != 'update_preimage'").write.parquet(str(target / table.name))
+
+
+def merge_changes(lake: Lake, tables: Sequence[Table], changes: Path) -> None:
+    """One MERGE a table."""
+    from jobs.runtime.lake import table_name
+
+    spark = local_session()
+    for table in tables:
+        spark.read.parquet(str(changes / table.name)).createOrReplaceTempView("changes")
+        on = " AND ".join(f"t.{key} = s.{key}" for key in table.keys)
+        sets = ", ".join(f"{column} = s.{column}" for column in table.column_names)
+        columns, values = ", ".join(table.column_names), ", ".join(f"s.{column}" for column in table.column_names)
+        spark.sql(
+            f"MERGE INTO {table_name(lake, table.name)} t USING changes s ON {on} "
+            f"WHEN MATCHED AND s._change_type = 'delete' THEN DELETE WHEN MATCHED THEN UPDATE SET {sets} "
+            f"WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})"
+        )
+
+
+def rows_written(lake: Path, tables: Sequence[str]) -> dict[str, int]:
+    """How many rows the last commit of each table inserted, updated and deleted."""
+    from deltalake import DeltaTable
+
+    found = {}
+    for name in tables:
+        metrics = DeltaTable(str(lake / name.replace(".", "/"))).history(1)[0]["operationMetrics"]
+        merged = sum(int(metrics.get(key, 0)) for key in COUNTED)
+        found[name] = merged or int(metrics.get("numOutputRows", 0))  # rows that are all new are appended
+    return found
+
+
+def _link(source: Any, target: Any) -> Any:
+    os.link(source, target)
+    return target
