@@ -18,7 +18,7 @@ from conf.tables.gold import customer_360_table
 from conf.tables.measures import activity_measures_table
 from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, RECORDS, profile_attributes_table
 from jobs.runtime.lake import WIDER_TYPES, read, types_of, union
-from jobs.runtime.merge import merge
+from jobs.runtime.merge import merge, on_days_of
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.profile.activity import summarise_activity
 from transforms.profile.consents import consent_statements, decide_consents, lapsing_statements
@@ -85,6 +85,7 @@ def _build_activity(run: Run, changes: Changes) -> dict[str, Any]:
         days = changes.keys.select(
             F.col("identifier_id").alias("primary_identifier_id"), F.col("activity_on").alias("occurred_on")
         )
+        events = events.where(on_days_of(changes.keys, "activity_on", changes.few, "occurred_on"))
         events = events.join(F.broadcast(days), ["primary_identifier_id", "occurred_on"], "left_semi")
     profile = run.project.profile
     rows = summarise_activity(events)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -14,7 +15,10 @@ from jobs.runtime.scratch import compute_once
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+NAMED_DAYS = 100
+"""Days that are told as literals at most."""
 
 
 def merge(
@@ -50,6 +54,8 @@ def merge(
     else:
         if scope is not None:
             held = held.join(F.broadcast(scope.select(*scope_keys).distinct()), list(scope_keys), "left_semi")
+            day = _day_among(table, scope_keys)
+            held = held if day is None else held.where(on_days_of(scope, day, few))
         if not delete_missing or (scope is not None and set(scope_keys) != set(table.keys)):
             # What arrives may have keys outside the scope; it has to meet what is there under them.
             found = read(spark, lake, table).join(F.broadcast(rows.select(*table.keys)), list(table.keys), "left_semi")
@@ -58,10 +64,30 @@ def merge(
     changes, held_rows = compute_once(spark, lake, f"changes_{table.name.replace('.', '_')}", changes, few)
     counts = {"inserted": 0, "updated": 0, "deleted": 0, **_count_changes(changes, held_rows)}
     if counts["updated"] + counts["deleted"]:
-        _write_changes(spark, lake, table, changes)
+        _write_changes(spark, lake, table, changes, held_rows)
     elif counts["inserted"]:
         append(lake, table, changes)
     return counts
+
+
+def on_days_of(keys: DataFrame, column: str, few: bool, alias: str | None = None) -> Column:
+    """Whether a row is of one of the days that few keys have in a column; ``alias`` is what the rows call it.
+
+    True for every row that has such a key, so a semi-join loses nothing; told as literals, it lets Delta leave files of
+    other days unread. Of many keys, or many days, it says nothing.
+    """
+    days = _days_in(keys.select(column).toArrow(), column) if few else None
+    return F.lit(True) if days is None else F.col(alias or column).isin(days)
+
+
+def _days_in(rows: pa.Table, column: str) -> list[date] | None:
+    days = rows[column].unique().to_pylist()
+    return days if len(days) <= NAMED_DAYS and None not in days else None
+
+
+def _day_among(table: Table, keys: tuple[str, ...]) -> str | None:
+    """The key that is a day."""
+    return next((c.name for c in table.columns if c.name in keys and isinstance(c.type, T.DateType)), None)
 
 
 def _count_changes(changes: DataFrame, held: pa.Table | None) -> dict[str, int]:
@@ -88,19 +114,27 @@ def _changes(table: Table, rows: DataFrame, held: DataFrame, update_when: str, d
     return joined.select(*columns, "_change")
 
 
-def _write_changes(spark: SparkSession, lake: Lake, table: Table, changes: DataFrame) -> None:
+def _write_changes(spark: SparkSession, lake: Lake, table: Table, changes: DataFrame, held: pa.Table | None) -> None:
     view = f"c360_changes_of_{table.name.replace('.', '_')}"
     changes.createOrReplaceTempView(view)
     columns = ", ".join(f"`{name}`" for name in table.column_names)
     values = ", ".join(f"s.`{name}`" for name in table.column_names)
     sets = ", ".join(f"`{name}` = s.`{name}`" for name in table.column_names)
-    on = " AND ".join(f"t.`{key}` = s.`{key}`" for key in table.keys)
+    on = " AND ".join([*(f"t.`{key}` = s.`{key}`" for key in table.keys), *_on_days(table, held)])
     spark.sql(
         f"MERGE INTO {table_name(lake, table.name)} t USING {view} s ON {on} "
         f"WHEN MATCHED AND s._change = 'deleted' THEN DELETE WHEN MATCHED THEN UPDATE SET {sets} "
         f"WHEN NOT MATCHED AND s._change = 'inserted' THEN INSERT ({columns}) VALUES ({values})"
     )
     spark.catalog.dropTempView(view)
+
+
+def _on_days(table: Table, held: pa.Table | None) -> list[str]:
+    """Says the days of the changes once more, as literals: the search for rows to replace leaves files of others unread."""
+    day = _day_among(table, table.keys)
+    days = None if held is None or day is None else _days_in(held, day)
+    literals = ", ".join(f"DATE '{one}'" for one in days or ())
+    return [f"t.`{day}` IN ({literals})"] if literals else []
 
 
 def _differs(table: Table) -> str:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from datetime import date, timedelta
+from pathlib import Path
+
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from jobs.runtime.lake import Lake, changed_rows, version_of
-from jobs.runtime.merge import merge
+from conf.tables.contract import Column, Table
+from jobs.runtime.lake import Lake, append, changed_rows, fetch, version_of
+from jobs.runtime.merge import merge, on_days_of
 from tests.jobs.runtime.people import ANN, BOB, EVE, TABLE, counts, held, people
 
 either_way = pytest.mark.parametrize("few", [False, True], ids=["written down", "held by the driver"])
@@ -79,3 +85,42 @@ def test_update_when_narrows_which_rows_may_be_replaced(spark: SparkSession, lak
     arriving = people(spark, ("1", "Aachen", "Annabel"), ("2", "Trier", "Bobby"), EVE)
     assert merge(spark, lake, TABLE, arriving, update_when="s.town > t.town") == counts(updated=1)
     assert held(lake) == [ANN, ("2", "Trier", "Bobby"), EVE]
+
+
+SALES = Table(
+    name="silver.sales",
+    comment="Sales by till and day, for the tests' sake",
+    columns=(
+        Column("till", T.StringType(), "Till", nullable=False),
+        Column("day", T.DateType(), "Day", nullable=False),
+        Column("sold", T.IntegerType(), "Sold"),
+    ),
+    keys=("till", "day"),
+)
+
+
+def test_few_rows_of_a_day_are_merged_without_a_look_at_files_of_other_days(spark: SparkSession, tmp_path: Path) -> None:
+    lake, monday, tuesday = Lake(str(tmp_path)), date(2024, 1, 1), date(2024, 1, 2)
+
+    def sales(*rows: tuple[str, date, int]) -> DataFrame:
+        return spark.createDataFrame(list(rows), SALES.schema)
+
+    merge(spark, lake, SALES, sales(("a", monday, 1), ("b", monday, 2)).coalesce(1))
+    written = set(DeltaTable(f"{tmp_path}/silver/sales").file_uris())
+    append(lake, SALES, sales(("a", tuesday, 3), ("b", tuesday, 4)).coalesce(1))
+    for file in written:  # reading it would be an error
+        Path(file).unlink()
+    keys = spark.createDataFrame([("a", tuesday), ("c", tuesday)], "till string, day date")
+    anew = sales(("a", tuesday, 5), ("c", tuesday, 6))
+    found = merge(spark, lake, SALES, anew, scope=keys, scope_keys=SALES.keys, few=True)
+    assert found == counts(inserted=1, updated=1)
+    of_tuesday = fetch(None, lake, SALES.name, ("till", "sold"), f"day = '{tuesday}'").to_pylist()
+    assert sorted(tuple(row.values()) for row in of_tuesday) == [("a", 5), ("b", 4), ("c", 6)]
+
+
+@pytest.mark.parametrize(("few", "days", "expected"), [(True, 2, {0, 1}), (False, 2, {0, 1, 2, 3}), (True, 101, {0, 1, 2, 3})])
+def test_only_few_days_of_few_keys_are_told(spark: SparkSession, few: bool, days: int, expected: set[int]) -> None:
+    first = date(2024, 1, 1)
+    keys = spark.createDataFrame([(first + timedelta(days=n),) for n in range(days)], "day date")
+    rows = spark.createDataFrame([(n, first + timedelta(days=n)) for n in range(4)], "n int, of date")
+    assert {row.n for row in rows.where(on_days_of(keys, "day", few, "of")).collect()} == expected
