@@ -18,7 +18,8 @@ def summarise_activity(events: DataFrame) -> DataFrame:
     by_order = named.groupBy(
         F.col("primary_identifier_id").alias("identifier_id"),
         F.col("occurred_on").alias("activity_on"),
-        F.coalesce(F.concat_ws("|", "source", "order_id"), F.lit("")).alias("order_key"),
+        "source",
+        "order_id",
         _own_order().alias("own_order"),
     ).agg(
         F.count(F.lit(1)).alias("events"),
