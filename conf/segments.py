@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
 
+from conf.activity import EVENT_KINDS
+from conf.expressions import parse_expression
+from conf.kinds import spoken
 from conf.model import Declared
+from conf.source import EVENT_COLUMNS
 
 Measure = Literal["recency", "frequency", "monetary", "purchase_rate", "missed_purchases", "tenure"]
 
@@ -53,6 +58,7 @@ Positions = Annotated[Range, AfterValidator(_check_share_range)]
 Position = Annotated[float, Field(ge=0, le=1)]
 Cap = Annotated[float | str, PlainValidator(_check_cap)]
 FeatureSetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 SegmentName = Annotated[str, Field(pattern=r"^[A-Za-z](?:[A-Za-z '\-]*[A-Za-z])?$", max_length=40)]
 
 
@@ -168,6 +174,48 @@ class OtherwiseName(Declared):
     meaning: str = Field(default="Customers whom none of the other names describes.", min_length=1)
 
 
+class Purchases(Declared):
+    """What counts as a purchase: an order whose lines of a day come to more than ``above``, in the lake's currency.
+
+    ``where`` is SQL over an event's columns; an event of the type ``purchase`` of which it is not true is none.
+    """
+
+    above: Decimal = Field(default=Decimal(0), ge=0, decimal_places=2, max_digits=18)
+    where: str | None = None
+
+    @field_validator("where")
+    @classmethod
+    def _is_a_condition(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        found = parse_expression(value, EVENT_KINDS)
+        if found.kind != "boolean":
+            raise ValueError(f"found {value!r}, which is {spoken(found.kind)}; expected a condition")
+        known = (*EVENT_COLUMNS, "occurred_on", "source")
+        unknown = sorted(set(found.columns) - set(known))
+        if unknown:
+            raise ValueError(f"names {', '.join(unknown)}; expected columns of an event ({', '.join(known)})")
+        return value
+
+    @property
+    def condition(self) -> str:
+        """SQL that is true of an event that may be a purchase, and never null."""
+        return "true" if self.where is None else f"coalesce({parse_expression(self.where, EVENT_KINDS).sql}, false)"
+
+
+class Currency(Declared):
+    """The currency of all money in the lake, ``name``, and what a unit of others is worth in it."""
+
+    name: CurrencyCode
+    rates: dict[CurrencyCode, Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=9)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _no_rate_of_its_own(self) -> Currency:
+        if self.name in self.rates:
+            raise ValueError(f"rates: {self.name} is the lake's own currency and needs no rate")
+        return self
+
+
 class Scores(Declared):
     """Scores of recency, frequency and monetary value: 1 to ``levels``, the highest for the best customers."""
 
@@ -203,6 +251,8 @@ class SegmentsConfig(Declared):
     frequency: Literal["purchases", "purchase_days"] = "purchases"
     monetary: Literal["sum", "mean_purchase", "mean_day", "margin"] = "sum"
     returns: Literal["ignored", "netted"] = "ignored"
+    purchases: Purchases = Field(default_factory=Purchases)
+    currency: Currency | None = None
     window: str = Field(default="all", pattern=r"^(?:all|[1-9]\d{0,4}d)$")
     scores: Scores = Field(default_factory=Scores)
     features: tuple[Feature, ...] = ()
@@ -252,7 +302,9 @@ class SegmentsConfig(Declared):
     @property
     def definitions(self) -> dict[str, Any]:
         """What the measures mean: a model only serves customers who are measured as those were that it was trained on."""
-        return self.model_dump(mode="json", include={"frequency", "monetary", "returns", "window"})
+        defined = self.model_dump(mode="json", include={"frequency", "monetary", "returns", "window"})
+        defined |= {"purchases": self.purchases.model_dump(mode="json")} if self.purchases != Purchases() else {}
+        return defined | ({"currency": self.currency.name} if self.currency else {})
 
 
 def _refuse_repeats(names: list[str]) -> None:

@@ -63,7 +63,7 @@ def activity_stage(project: Project) -> Stage:
         name="build-activity",
         reads=(EVENTS.name,),
         writes=(ACTIVITY.name, measures.name),
-        fingerprint=lambda p: fingerprint("activity 2", *(_of_a_day(m) for m in p.profile.event_measures)),
+        fingerprint=lambda p: fingerprint("activity 2", p.segments.purchases, *(_of_a_day(m) for m in p.profile.event_measures)),
         keys=lambda run, feeds: _days(union(list(feeds.values()))),
         body=_build_activity,
     )
@@ -88,7 +88,7 @@ def _build_activity(run: Run, changes: Changes) -> dict[str, Any]:
         events = events.where(on_days_of(changes.keys, "activity_on", changes.few, "occurred_on"))
         events = events.join(F.broadcast(days), ["primary_identifier_id", "occurred_on"], "left_semi")
     profile = run.project.profile
-    rows = summarise_activity(events)
+    rows = summarise_activity(events, run.project.segments.purchases)
     counts = {
         "activity": merge(run.spark, run.lake, ACTIVITY, rows, scope=changes.keys, scope_keys=ACTIVITY.keys, few=changes.few)
     }

@@ -136,7 +136,8 @@ def silver_stage(project: Project) -> Stage:
 def _fingerprint(project: Project) -> str:
     """Of the identity rules only what reaches a row: a limit is no reason to map all of bronze again."""
     namespaces = [f"{n.name}:{n.normalise}:{n.region}" for n in project.identity.namespaces]
-    return fingerprint(project.sources, *namespaces, project.identity.blocked, project.settings.future_tolerance)
+    currency = (project.segments.currency,) if project.segments.currency else ()
+    return fingerprint(project.sources, *namespaces, project.identity.blocked, project.settings.future_tolerance, *currency)
 
 
 def _standardise_changes(run: Run, changes: Changes) -> dict[str, Any]:
@@ -149,7 +150,8 @@ def _standardise_changes(run: Run, changes: Changes) -> dict[str, Any]:
         rows = _bronze_rows(run, source, changes)
         if rows is None:
             return None
-        mapped = standardise(rows.crossJoin(salt), source, project.identity, project.settings.future_tolerance_seconds)
+        tolerance, currency = project.settings.future_tolerance_seconds, project.segments.currency
+        mapped = standardise(rows.crossJoin(salt), source, project.identity, tolerance, currency)
         few = not changes.everything and _rows_of_last_delivery(run, source) <= HELD_ROWS
         return compute_once(spark, lake, f"standardised_{source.source}", mapped, few)
 

@@ -49,7 +49,8 @@ def preview_source(project: Project, source: Source, rows: int) -> list[dict[str
     if frame is None:
         raise SourceError(f"{first.path} is empty.")
     keyed = first_deliveries(with_row_hash(frame.limit(rows))).withColumn("salt", F.lit("preview"))
-    mapped = standardise(keyed, source, project.identity, project.settings.future_tolerance_seconds)
+    tolerance, currency = project.settings.future_tolerance_seconds, project.segments.currency
+    mapped = standardise(keyed, source, project.identity, tolerance, currency)
     names = [*source.standard_columns, "attributes", "identifiers", "reasons"]
     return [_shown(row.asDict(recursive=True)) for row in mapped.select(*names).collect()]
 

@@ -89,3 +89,27 @@ def test_a_window_is_so_many_days_or_all(window: str, days: int | None) -> None:
 def test_a_mistake_is_refused_with_what_was_expected(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         _config(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"purchases": {"above": -1}}, "greater than or equal to 0"),
+        ({"purchases": {"where": "store"}}, "expected a condition"),
+        ({"purchases": {"where": "shelf = 'a'"}}, "names shelf; expected columns of an event"),
+        ({"purchases": {"where": "java_method('x', 'y')"}}, "java_method"),
+        ({"currency": {"name": "usd"}}, "should match pattern"),
+        ({"currency": {"name": "USD", "rates": {"USD": 1}}}, "needs no rate"),
+        ({"currency": {"name": "USD", "rates": {"EUR": 0}}}, "greater than 0"),
+    ],
+)
+def test_purchases_and_currency_that_cannot_be_meant_are_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        _config(**changes)
+
+
+def test_what_counts_as_a_purchase_and_the_currency_are_part_of_what_is_measured() -> None:
+    plain = _config().definitions
+    assert plain != _config(purchases={"above": 5}).definitions
+    assert plain != _config(currency={"name": "EUR"}).definitions
+    assert _config(currency={"name": "EUR"}).definitions == _config(currency={"name": "EUR", "rates": {"USD": 0.9}}).definitions

@@ -5,16 +5,22 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from conf.segments import Purchases
 from conf.tables.silver import ACTIVITY, MONEY, QUANTITY
 
 
-def summarise_activity(events: DataFrame) -> DataFrame:
+def summarise_activity(events: DataFrame, purchases: Purchases | None = None) -> DataFrame:
     """Events -> one row per primary identifier and day, in the contract of ``silver.activity``.
 
-    Events of nobody (no identifier) are left out. ``purchases`` counts orders whose purchase lines of the day have a
-    positive total; an event without ``order_id`` is an order of its own. Money is summed exactly, in decimal(18,2).
+    Events of nobody (no identifier) are left out. ``purchases`` counts orders whose purchase lines of the day come to
+    more than is declared (0); an event without ``order_id`` is an order of its own, and a purchase that the declared condition
+    is not true of is an event like any other. Money is summed exactly, in decimal(18,2).
     """
+    declared = purchases or Purchases()
     named = events.where(F.col("primary_identifier_id").isNotNull())
+    if declared.where is not None:
+        is_other = (F.col("event_type") == "purchase") & ~F.expr(declared.condition)
+        named = named.withColumn("event_type", F.when(is_other, F.lit(None)).otherwise(F.col("event_type")))
     by_order = named.groupBy(
         F.col("primary_identifier_id").alias("identifier_id"),
         F.col("occurred_on").alias("activity_on"),
@@ -36,7 +42,7 @@ def summarise_activity(events: DataFrame) -> DataFrame:
         F.min(_only("purchase", "occurred_at")).alias("first_line_at"),
         F.max(_only("purchase", "occurred_at")).alias("last_line_at"),
     )
-    is_purchase = F.col("revenue") > 0
+    is_purchase = F.col("revenue") > F.lit(declared.above)
     by_day = by_order.groupBy("identifier_id", "activity_on").agg(
         F.sum("events").alias("events"),
         F.count(F.when(is_purchase, 1)).alias("purchases"),

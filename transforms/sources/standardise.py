@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -10,9 +11,10 @@ from pyspark.sql import types as T
 
 from conf.expressions import parse_expression
 from conf.identity import IdentityConfig
+from conf.segments import MARGIN, Currency
 from conf.source import Source
 from conf.tables.contract import Table
-from conf.tables.silver import EVENTS, QUARANTINE, RECORDS
+from conf.tables.silver import EVENTS, MONEY, QUARANTINE, RECORDS
 from transforms.identity.normalise import identifiers_column, primary_identifier
 from transforms.quality.reasons import failed, reasons_of
 from transforms.sources.raw import raw_column_names
@@ -26,16 +28,24 @@ def contract_of(source: Source) -> Table:
     return EVENTS if source.kind == "events" else RECORDS
 
 
-def standardise(rows: DataFrame, source: Source, identity: IdentityConfig, future_tolerance_seconds: int) -> DataFrame:
+def standardise(
+    rows: DataFrame,
+    source: Source,
+    identity: IdentityConfig,
+    future_tolerance_seconds: int,
+    currency: Currency | None = None,
+) -> DataFrame:
     """Bronze rows of one source, each in the standard schema with its list of ``reasons``; same grain.
 
     ``rows`` also has the column ``salt``. A row with an empty list is accepted, any other waits in quarantine. A value
-    that a mapping cannot make is null and gives a reason; nothing raises on data. Money is decimal(18,2), times are UTC.
+    that a mapping cannot make is null and gives a reason; nothing raises on data. Money is decimal(18,2), in the declared
+    ``currency`` where there is one, else as it comes; times are UTC.
     """
     table = contract_of(source)
     expressions = source.expressions()
     kept = [F.col(name) for name in ("_row_hash", "_row_ordinal", "_source_file", "_ingested_at", "_unparsed")]
-    mapped = [_mapped(table, source, name).alias(name) for name in source.standard_columns]
+    rate = _rate(source, currency)
+    mapped = [_in_own_currency(_mapped(table, source, name), name, rate).alias(name) for name in source.standard_columns]
     checks = [
         failed(f"cannot_parse:{name}", [F.expr(check) for check in expression.checks] + _fits(table, name, expression.sql))
         for name, expression in expressions.items()
@@ -48,9 +58,9 @@ def standardise(rows: DataFrame, source: Source, identity: IdentityConfig, futur
     standard = rows.select(
         *kept,
         *mapped,
-        _attributes(source).alias("attributes"),
+        _attributes(source, rate).alias("attributes"),
         identifiers.alias("identifiers"),
-        F.array(*checks).alias("_checks"),
+        F.array(*checks, *_money_checks(table, source, rate)).alias("_checks"),
         F.to_json(F.struct(*(F.col(f"`{name}`") for name in sorted(raw_column_names(rows)) if name != "salt"))).alias("raw_row"),
     )
     return _with_reasons(standard, source, future_tolerance_seconds)
@@ -118,6 +128,29 @@ def _mapped(table: Table, source: Source, name: str) -> Column:
     return F.lit(None).cast(kind)
 
 
+def _rate(source: Source, currency: Currency | None) -> Column | None:
+    """What a unit of a row's currency is worth in the lake's own; null without a rate. None where nothing is converted."""
+    if currency is None or "currency" not in source.maps:
+        return None
+    told = F.upper(F.trim(F.expr(f"cast({parse_expression(source.maps['currency']).sql} as string)")))
+    rate = F.when(told.isNull() | (told == currency.name), F.lit(Decimal(1)))
+    for name, value in sorted(currency.rates.items()):
+        rate = rate.when(told == name, F.lit(value))
+    return rate
+
+
+def _in_own_currency(value: Column, name: str, rate: Column | None) -> Column:
+    return value if rate is None or name != "revenue" else F.when(rate == 1, value).otherwise((value * rate).try_cast(MONEY))
+
+
+def _money_checks(table: Table, source: Source, rate: Column | None) -> list[Column]:
+    if rate is None:
+        return []
+    told, converted = (_in_own_currency(_mapped(table, source, "revenue"), "revenue", one) for one in (None, rate))
+    checks = [failed("no_rate_of_currency", [rate.isNotNull()])]
+    return [*checks, failed("cannot_parse:revenue", [rate.isNull() | told.isNull() | converted.isNotNull()])]
+
+
 def _fits(table: Table, name: str, sql: str) -> list[Column]:
     """What the mapping made must fit the contract's type; text always does."""
     if name not in table.column_names or isinstance(table.schema[name].dataType, T.StringType):
@@ -126,13 +159,15 @@ def _fits(table: Table, name: str, sql: str) -> list[Column]:
     return [F.expr(f"({sql}) is null or try_cast({sql} as {kind}) is not null")]
 
 
-def _attributes(source: Source) -> Column:
+def _attributes(source: Source, rate: Column | None) -> Column:
     """Mapped values beyond the standard schema as a map of text, by name in a fixed order, without nulls."""
     if not source.attribute_names:
         return F.expr("cast(map() as map<string, string>)")
     entries = []
     for name in source.attribute_names:
         value = F.expr(f"cast({parse_expression(source.maps[name]).sql} as string)")
+        if name == MARGIN and rate is not None:
+            value = F.when(rate == 1, value).otherwise((value.try_cast(MONEY) * rate).try_cast(MONEY).cast("string"))
         entries.append(F.when(value.isNotNull(), F.struct(F.lit(name), value)))
     return F.map_from_entries(F.array_compact(F.array(*entries)))
 

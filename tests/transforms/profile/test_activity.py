@@ -6,6 +6,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from conf.segments import Purchases
 from conf.tables.silver import ACTIVITY
 from transforms.profile.activity import summarise_activity
 
@@ -16,7 +17,9 @@ SCHEMA = (
 Event = tuple[str | None, str, int, str | None, str | None, str | None]
 
 
-def summary(spark: SparkSession, *events: Event, source: str = "till") -> list[dict[str, Any]]:
+def summary(
+    spark: SparkSession, *events: Event, source: str = "till", purchases: Purchases | None = None
+) -> list[dict[str, Any]]:
     """The days that come of events (who, type, hour of 2 January, order, units, money); hours instead of times."""
     times = [datetime(2017, 1, 2, hour, tzinfo=timezone.utc) for _, _, hour, *_ in events]
     rows = [
@@ -24,7 +27,7 @@ def summary(spark: SparkSession, *events: Event, source: str = "till") -> list[d
         for number, (who, kind, _, order, units, money) in enumerate(events)
     ]
     frame = spark.createDataFrame([(*row, date(2017, 1, 2)) for row in rows], SCHEMA)
-    days = summarise_activity(frame)
+    days = summarise_activity(frame, purchases)
     assert days.columns == list(ACTIVITY.column_names)
     times = [name for name in days.columns if name.endswith("_at")]
     told = days.selectExpr(*(f"hour({n}) as {n}" if n in times else n for n in days.columns)).orderBy("identifier_id")
@@ -82,3 +85,20 @@ def test_a_purchase_without_money_sums_to_nothing(spark: SparkSession) -> None:
         Decimal("0.00"),
         None,
     )
+
+
+def test_an_order_is_a_purchase_above_the_declared_total(spark: SparkSession) -> None:
+    orders = [("ann", "purchase", 8, "o1", "1", "5.00"), ("ann", "purchase", 9, "o2", "1", "5.01")]
+    (day,) = summary(spark, *orders, purchases=Purchases(above=Decimal(5)))
+    assert (day["purchases"], day["first_purchase_at"], day["revenue"]) == (1, 9, Decimal("10.01"))
+
+
+def test_a_line_that_the_declared_condition_is_not_true_of_is_no_part_of_a_purchase(spark: SparkSession) -> None:
+    lines = [
+        ("ann", "purchase", 8, "staff", "1", "5.00"),
+        ("ann", "purchase", 9, "o2", "1", "2.00"),
+        ("ann", "call", 9, None, None, None),
+    ]
+    (day,) = summary(spark, *lines, ("ann", "purchase", 7, None, "1", "1.00"), purchases=Purchases(where="order_id <> 'staff'"))
+    assert (day["events"], day["purchases"], day["revenue"], day["units"]) == (4, 1, Decimal("2.00"), Decimal(1))
+    assert (day["first_purchase_at"], day["calls"]) == (9, 1)

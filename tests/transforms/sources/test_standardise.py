@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.identity import IdentityConfig
+from conf.segments import Currency
 from conf.source import Source
 from conf.tables.silver import EVENTS, QUARANTINE, RECORDS
 from transforms.sources.standardise import accepted, quarantined, standardise, winning_versions
@@ -47,10 +48,12 @@ def till(**changes: Any) -> Source:
     return Source.model_validate({**TILL, **changes})
 
 
-def standardised(spark: SparkSession, *changes: dict[str, Any], source: Source | None = None) -> DataFrame:
+def standardised(
+    spark: SparkSession, *changes: dict[str, Any], source: Source | None = None, currency: Currency | None = None
+) -> DataFrame:
     """A good row for each of ``changes``, changed; a time may lie one day beyond its ingestion."""
     rows = [tuple({**GOOD, **change}.values()) for change in changes]
-    return standardise(spark.createDataFrame(rows, SCHEMA), source or till(), IDENTITY, 86_400)
+    return standardise(spark.createDataFrame(rows, SCHEMA), source or till(), IDENTITY, 86_400, currency)
 
 
 def test_a_good_row_is_mapped_to_the_standard_schema(spark: SparkSession) -> None:
@@ -96,6 +99,35 @@ def test_a_row_is_refused_with_every_reason(spark: SparkSession) -> None:
     changes = [{**change, "_source_file": name} for name, (change, _) in REFUSED.items()]
     found = {row._source_file: row.reasons for row in standardised(spark, *changes).collect()}
     assert found == {name: reasons for name, (_, reasons) in REFUSED.items()}
+
+
+CONVERTED: dict[str, tuple[dict[str, Any], str | None, str | None, list[str]]] = {
+    "the lake's own": ({"shelf": "USD"}, "3.50", "2.00", []),
+    "the lake's own in small letters": ({"shelf": " usd "}, "3.50", "2.00", []),
+    "none named": ({"shelf": None}, "3.50", "2.00", []),
+    "another one, rounded half up": ({"shelf": "EUR", "amount": "3.49"}, "3.93", "2.25", []),
+    "money back": ({"shelf": "EUR", "amount": "-3.49"}, "-3.93", "2.25", []),
+    "one without a rate": ({"shelf": "CHF"}, None, None, ["no_rate_of_currency", "not_free"]),
+    "too much when it is converted": ({"shelf": "EUR", "amount": "9" * 16}, None, "2.25", ["cannot_parse:revenue", "not_free"]),
+}
+
+
+def test_money_is_converted_by_the_declared_rates(spark: SparkSession) -> None:
+    maps = {**TILL["maps"], "currency": "shelf", "margin": "pieces"}
+    changes = [{**change, "_source_file": name} for name, (change, *_) in CONVERTED.items()]
+    currency = Currency.model_validate({"name": "USD", "rates": {"EUR": 1.125}})
+    rows = standardised(spark, *changes, source=till(maps=maps), currency=currency).collect()
+    found = {row._source_file: (row.revenue, row.attributes.get("margin"), row.reasons) for row in rows}
+    expected = {name: (money and Decimal(money), margin, reasons) for name, (_, money, margin, reasons) in CONVERTED.items()}
+    for name, (money, margin, reasons) in expected.items():
+        shown = found[name][1]
+        assert (found[name][0], shown and Decimal(shown), found[name][2]) == (money, margin and Decimal(margin), reasons), name
+
+
+def test_without_a_declared_currency_money_stays_as_it_comes(spark: SparkSession) -> None:
+    source = till(maps={**TILL["maps"], "currency": "shelf"})
+    (row,) = accepted(standardised(spark, {"shelf": "CHF"}, source=source), source).collect()
+    assert (row.revenue, row.currency) == (Decimal("3.50"), "CHF")
 
 
 def test_a_value_that_a_function_cannot_take_is_a_reason_not_the_end_of_the_job(spark: SparkSession) -> None:
