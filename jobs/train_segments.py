@@ -31,6 +31,7 @@ from models.registry import (
 from models.tracking import Segmentation, Served, Tracking, Training
 
 if TYPE_CHECKING:
+    from pyspark.ml import PipelineModel
     from pyspark.sql import DataFrame
 
     from models.fit import Candidate
@@ -84,8 +85,7 @@ def _train(run: Run, tracking: Tracking, data_version: int) -> dict[str, Any]:
     assert run.as_of is not None
     champion = _comparable_champion(run, tracking)
     training = _training(run, data_version)
-    beginning = _beginning(run, tracking, training, champion)
-    training = replace(training, beginning=beginning.version if beginning else "")
+    training = replace(training, beginning=_beginning(training, champion))
     found = None if run.full_refresh else find_training(tracking, training)
     if champion is not None and found == champion.version:
         said = f"Version {found}, the champion, was trained on the same data and configuration."
@@ -93,7 +93,7 @@ def _train(run: Run, tracking: Tracking, data_version: int) -> dict[str, Any]:
     rows = segment_features(read(run.spark, run.lake, RFM), run.as_of, run.project.segments.window_days)
     features = scratch(run.spark, run.lake, "training", rows)
     if found is None:
-        challenger, former, counts = _fit(run, tracking, training, features, champion, beginning)
+        challenger, former, counts = _fit(run, tracking, training, features, champion)
         return {**counts, **_decide(run, tracking, challenger, former, None)}
     served = load_version(tracking, found, staging_folder(run))
     challenger, former = _face(run, features, served, champion)
@@ -102,7 +102,7 @@ def _train(run: Run, tracking: Tracking, data_version: int) -> dict[str, Any]:
 
 
 def _fit(
-    run: Run, tracking: Tracking, training: Training, features: DataFrame, champion: Served | None, beginning: Served | None
+    run: Run, tracking: Tracking, training: Training, features: DataFrame, champion: Served | None
 ) -> tuple[Standing, Former | None, dict[str, Any]]:
     from models.assign import assign_clusters
     from models.challenge import face_champion
@@ -116,7 +116,7 @@ def _fit(
     from models.training_log import log_training
 
     config = training.config
-    candidates = fit_candidates(features, config, beginning.model if beginning else None)
+    candidates = fit_candidates(features, config, _model_to_begin_with(run, tracking, training, champion))
     chosen = choose(candidates)
     clusters = assign_clusters(features, chosen.model)
     profiles = profile_clusters(clusters)
@@ -183,16 +183,23 @@ def _comparable_champion(run: Run, tracking: Tracking) -> Served | None:
     return champion if is_comparable else None
 
 
-def _beginning(run: Run, tracking: Tracking, training: Training, champion: Served | None) -> Served | None:
-    """The model from whose clusters a training may go on: the champion, or, where that was trained on the very same data and
-    configuration, the one from which it went on itself, so that a training that is repeated comes to the same model.
+def _beginning(training: Training, champion: Served | None) -> str:
+    """The version from whose clusters a training may go on, '' for none: the champion, or, where that was trained on the very
+    same data and configuration, the one from which it went on itself, so that a training repeated comes to the same model.
     """
     from models.training_log import BEGINNING, KEY
 
-    if champion is None or champion.tags.get(KEY) != training.key:
-        return champion
-    before = champion.tags.get(BEGINNING)
-    return load_version(tracking, before, staging_folder(run)) if before else None
+    if champion is None:
+        return ""
+    return champion.tags.get(BEGINNING, "") if champion.tags.get(KEY) == training.key else champion.version
+
+
+def _model_to_begin_with(run: Run, tracking: Tracking, training: Training, champion: Served | None) -> PipelineModel | None:
+    if not training.beginning:
+        return None
+    if champion is not None and champion.version == training.beginning:
+        return champion.model
+    return load_version(tracking, training.beginning, staging_folder(run)).model
 
 
 def _counts(made: str, candidates: tuple[Candidate, ...], chosen: Candidate, segmentation: Segmentation) -> dict[str, Any]:

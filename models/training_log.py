@@ -146,9 +146,7 @@ def _log_facts(training: Training, candidates: Sequence[Candidate], chosen: Cand
             "goes_on_from": "nothing" if chosen.slack is None else f"version {training.beginning}",
             **{f"features.{name}": ", ".join(map(_describe, features)) for name, features in config.sets.items()},
             **config.definitions,
-            **config.clusters.model_dump(
-                include={"seed", "starts", "init_steps", "max_iterations", "finalists", "resamples", "champion_slack"}
-            ),
+            **config.clusters.model_dump(include=SEARCH),
             **{f"version.{table}": version for table, version in training.input_versions.items()},
         }
     )
