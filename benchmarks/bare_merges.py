@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contending import local_session
+from benchmarks.contending import local_session, part
+from benchmarks.harness import ComparisonError
 
 if TYPE_CHECKING:
     from conf.tables.contract import Table
@@ -22,25 +23,60 @@ def copy_lake(lake: Path, target: Path) -> None:
     shutil.copytree(lake, target, copy_function=_link, ignore=shutil.ignore_patterns("_scratch"))
 
 
-def versions_of(lake: Lake, tables: Sequence[Table]) -> dict[str, int]:
+def find_changes(
+    data: Path,
+    target: Path,
+    tables: Sequence[Table],
+    run_ours: Callable[[Path, Path], None],
+    digest: Callable[[Path], dict[str, Any]],
+) -> None:
+    """The rows that our run changes on the lake ``base``, from the change feeds; checked to come to the same when they are
+    merged, by a digest of a lake.
+    """
+    from jobs.runtime.lake import Lake
+
+    before = _versions_of(Lake(str(data / "base" / "lake")), tables)
+    run_ours(data, target / "ours")
+    _write_changes(Lake(str(target / "ours" / "lake")), tables, before, target)
+    merge_barely(data, target / "bare", tables, target)
+    ours, bare = (digest(target / way / "lake") for way in ("ours", "bare"))
+    if ours != bare:
+        raise ComparisonError(f"The bare MERGEs come to something else than ours ({bare}, {ours}).")
+    for way in ("ours", "bare"):
+        shutil.rmtree(target / way)
+
+
+def merge_barely(data: Path, target: Path, tables: Sequence[Table], changes: Path) -> None:
+    """The changed rows, merged by key into a copy of the lake ``base``, and nothing else."""
+    from jobs.runtime.lake import Lake
+
+    with part("copy"):
+        copy_lake(data / "base" / "lake", target / "lake")
+    with part("session"):
+        local_session()
+    with part("merge"):
+        _merge_changes(Lake(str(target / "lake")), tables, changes)
+
+
+def _versions_of(lake: Lake, tables: Sequence[Table]) -> dict[str, int]:
     """Each table's version now."""
     from jobs.runtime.lake import version_of
 
     return {table.name: version_of(local_session(), lake, table.name) for table in tables}
 
 
-def write_changes(lake: Lake, tables: Sequence[Table], before: Mapping[str, int], target: Path) -> None:
+def _write_changes(lake: Lake, tables: Sequence[Table], before: Mapping[str, int], target: Path) -> None:
     """The rows that came, changed and went in each table since its version, in a folder each."""
     from jobs.runtime.lake import changed_rows
 
-    now = versions_of(lake, tables)
+    now = _versions_of(lake, tables)
     for table in tables:
         rows = changed_rows(local_session(), lake, table.name, before[table.name], now[table.name])
         assert rows is not None, f"{table.name} has no change feed"
         rows.where("_change_type != 'update_preimage'").write.parquet(str(target / table.name))
 
 
-def merge_changes(lake: Lake, tables: Sequence[Table], changes: Path) -> None:
+def _merge_changes(lake: Lake, tables: Sequence[Table], changes: Path) -> None:
     """One MERGE a table."""
     from jobs.runtime.lake import table_name
 

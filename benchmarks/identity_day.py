@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.bare_merges import copy_lake, merge_changes, rows_written, versions_of, write_changes
-from benchmarks.contending import CORES, DRIVER_MEMORY, contender, local_session, part, run
+from benchmarks.bare_merges import copy_lake, find_changes, merge_barely, rows_written
+from benchmarks.contending import CORES, DRIVER_MEMORY, contender, part, run
 from benchmarks.drawn_records import RECORDS_A_PERSON, SEED, write_records
-from benchmarks.harness import ROOT, Comparison, ComparisonError
+from benchmarks.harness import ROOT, Comparison
 from benchmarks.identity_full import RECORDS, run_on
 from benchmarks.partitions import digest_of
 
@@ -75,19 +75,9 @@ def build_lake(data: Path, target: Path) -> None:
     run_stage(now, resolve_stage(now.project))
 
 
-def find_changes(data: Path, target: Path) -> None:
+def find_rows(data: Path, target: Path) -> None:
     """The rows that our run changes, from the change feed; checked to give the same partition when they are merged."""
-    from jobs.runtime.lake import Lake
-
-    before = versions_of(Lake(str(data / "base" / "lake")), _tables())
-    run_ours(data, target / "ours")
-    write_changes(Lake(str(target / "ours" / "lake")), _tables(), before, target)
-    merge_barely(data, target / "bare")
-    found = [digest_of(target / way / "lake" / "silver" / "identities") for way in ("ours", "bare")]
-    if found[0] != found[1]:
-        raise ComparisonError(f"The bare MERGEs come to another partition than ours ({found[1]}, {found[0]}).")
-    for way in ("ours", "bare"):
-        shutil.rmtree(target / way)
+    find_changes(data, target, _tables(), run_ours, lambda lake: digest_of(lake / "silver" / "identities"))
 
 
 def run_ours(data: Path, target: Path) -> None:
@@ -120,16 +110,9 @@ def _run_day(data: Path, base: str, target: Path) -> None:
     assert not again.ran, "a run with nothing new did something"
 
 
-def merge_barely(data: Path, target: Path) -> None:
+def merge_rows(data: Path, target: Path) -> None:
     """The changed rows, merged by key and nothing else."""
-    from jobs.runtime.lake import Lake
-
-    with part("copy"):
-        copy_lake(data / "base" / "lake", target / "lake")
-    with part("session"):
-        local_session()
-    with part("merge"):
-        merge_changes(Lake(str(target / "lake")), _tables(), data / "changes")
+    merge_barely(data, target, _tables(), data / "changes")
 
 
 def _tables() -> tuple[Table, ...]:
@@ -142,9 +125,9 @@ if __name__ == "__main__":
     run(
         {
             "build": build_lake,
-            "changes": find_changes,
+            "changes": find_rows,
             "ours": run_ours,
             "ours-tenfold-history": run_ours_on_tenfold_history,
-            "bare-merges": merge_barely,
+            "bare-merges": merge_rows,
         }
     )

@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.bare_merges import copy_lake, merge_changes, rows_written, versions_of, write_changes
-from benchmarks.contending import CORES, DRIVER_MEMORY, contender, local_session, part, run
+from benchmarks.bare_merges import copy_lake, find_changes, merge_barely, rows_written
+from benchmarks.contending import CORES, DRIVER_MEMORY, contender, part, run
 from benchmarks.drawn_events import EVENTS_A_PROFILE, append_events, write_evening, write_history
-from benchmarks.harness import ROOT, Comparison, ComparisonError
+from benchmarks.harness import ROOT, Comparison
 from benchmarks.plain_measures import measures_digest
 from benchmarks.profile_build import declared, run_on, run_stages, write_lake
 
@@ -80,19 +80,9 @@ def build_lake(data: Path, target: Path) -> None:
     run_stages(run_on(Lake(str(target / "lake"))))
 
 
-def find_changes(data: Path, target: Path) -> None:
+def find_rows(data: Path, target: Path) -> None:
     """The rows that our run changes, from the change feeds; checked to give the same profiles when they are merged."""
-    from jobs.runtime.lake import Lake
-
-    before = versions_of(Lake(str(data / "base" / "lake")), _tables())
-    run_ours(data, target / "ours")
-    write_changes(Lake(str(target / "ours" / "lake")), _tables(), before, target)
-    merge_barely(data, target / "bare")
-    found = [measures_digest(target / way / "lake" / "gold" / "customer_360") for way in ("ours", "bare")]
-    if found[0] != found[1]:
-        raise ComparisonError(f"The bare MERGEs come to other profiles than ours ({found[1]}, {found[0]}).")
-    for way in ("ours", "bare"):
-        shutil.rmtree(target / way)
+    find_changes(data, target, _tables(), run_ours, lambda lake: measures_digest(lake / "gold" / "customer_360"))
 
 
 def run_ours(data: Path, target: Path) -> None:
@@ -118,16 +108,9 @@ def _run_evening(data: Path, base: str, target: Path) -> None:
     run_stages(now)
 
 
-def merge_barely(data: Path, target: Path) -> None:
+def merge_rows(data: Path, target: Path) -> None:
     """The changed rows, merged by key and nothing else."""
-    from jobs.runtime.lake import Lake
-
-    with part("copy"):
-        copy_lake(data / "base" / "lake", target / "lake")
-    with part("session"):
-        local_session()
-    with part("merge"):
-        merge_changes(Lake(str(target / "lake")), _tables(), data / "changes")
+    merge_barely(data, target, _tables(), data / "changes")
 
 
 def _tables() -> tuple[Table, ...]:
@@ -143,9 +126,9 @@ if __name__ == "__main__":
     run(
         {
             "build": build_lake,
-            "changes": find_changes,
+            "changes": find_rows,
             "ours": run_ours,
             "ours-tenfold-history": run_ours_on_tenfold_history,
-            "bare-merges": merge_barely,
+            "bare-merges": merge_rows,
         }
     )

@@ -3,7 +3,7 @@
 Two measurements over the sample's real purchases, with a fixed k: models trained on resamples of the customers, each held
 against the champion; and a model a day, each held against that of the day before. Both models label the same customers on
 the same day, so whoever changes the name, the model did it. Cluster numbers are reported beside the names: what an
-implementation without names would show.
+implementation without names would show. A model that goes on from the champion keeps them.
 """
 
 from __future__ import annotations

@@ -175,7 +175,8 @@ class OtherwiseName(Declared):
 
 
 class Purchases(Declared):
-    """What counts as a purchase: an order whose lines of a day come to more than ``above``, in the lake's currency.
+    """What counts as a purchase: an order whose lines of a day come to more than ``above``, in the lake's currency; one that
+    comes to less brings no money and no units either.
 
     ``where`` is SQL over an event's columns; an event of the type ``purchase`` of which it is not true is none.
     """
@@ -198,9 +199,9 @@ class Purchases(Declared):
         return value
 
     @property
-    def condition(self) -> str:
-        """SQL that is true of an event that may be a purchase, and never null."""
-        return "true" if self.where is None else f"coalesce({parse_expression(self.where, EVENT_KINDS).sql}, false)"
+    def condition(self) -> str | None:
+        """SQL that is true of an event that may be a purchase, and never null; None where all may."""
+        return None if self.where is None else f"coalesce({parse_expression(self.where, EVENT_KINDS).sql}, false)"
 
 
 class Currency(Declared):
@@ -282,6 +283,14 @@ class SegmentsConfig(Declared):
     def _one_way_to_declare_features(self) -> SegmentsConfig:
         if bool(self.features) == bool(self.feature_sets):
             raise ValueError("expected either `features` (a list) or `feature_sets` (lists by name), with a feature in it")
+        return self
+
+    @model_validator(mode="after")
+    def _margins_are_of_lines(self) -> SegmentsConfig:
+        if self.monetary == MARGIN and self.purchases.above > 0:
+            raise ValueError(
+                "purchases: `above` is about orders, and margins are added up by line: with `monetary: margin` use `where`"
+            )
         return self
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from conf.tables.gold import customer_360_table
 from conf.tables.measures import activity_measures_table
 from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, RECORDS, profile_attributes_table
 from jobs.runtime.lake import WIDER_TYPES, read, types_of, union
-from jobs.runtime.merge import merge, on_days_of
+from jobs.runtime.merge import days_of, merge, on_days
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.profile.activity import summarise_activity
 from transforms.profile.consents import consent_statements, decide_consents, lapsing_statements
@@ -80,22 +80,20 @@ def _days(events: DataFrame) -> DataFrame:
 
 
 def _build_activity(run: Run, changes: Changes) -> dict[str, Any]:
-    events = read(run.spark, run.lake, EVENTS)
+    events, days = read(run.spark, run.lake, EVENTS), None
     if changes.keys is not None:
-        days = changes.keys.select(
-            F.col("identifier_id").alias("primary_identifier_id"), F.col("activity_on").alias("occurred_on")
-        )
-        events = events.where(on_days_of(changes.keys, "activity_on", changes.few, "occurred_on"))
-        events = events.join(F.broadcast(days), ["primary_identifier_id", "occurred_on"], "left_semi")
-    profile = run.project.profile
-    rows = summarise_activity(events, run.project.segments.purchases)
-    counts = {
-        "activity": merge(run.spark, run.lake, ACTIVITY, rows, scope=changes.keys, scope_keys=ACTIVITY.keys, few=changes.few)
-    }
+        days = days_of(changes.keys, "activity_on", changes.few)
+        keys = changes.keys.withColumnsRenamed({"identifier_id": "primary_identifier_id", "activity_on": "occurred_on"})
+        events = events.where(on_days("occurred_on", days))
+        events = events.join(F.broadcast(keys), ["primary_identifier_id", "occurred_on"], "left_semi")
+    profile, measures = run.project.profile, activity_measures_table(run.project.profile)
+    tables = {"activity": (ACTIVITY, summarise_activity(events, run.project.segments.purchases))}
     if profile.event_measures:
-        table, days = activity_measures_table(profile), measure_days(events, profile)
-        counts["measures"] = merge(run.spark, run.lake, table, days, scope=changes.keys, scope_keys=table.keys, few=changes.few)
-    return counts
+        tables["measures"] = (measures, measure_days(events, profile))
+    return {
+        name: merge(run.spark, run.lake, table, rows, scope=changes.keys, scope_keys=table.keys, few=changes.few, days=days)
+        for name, (table, rows) in tables.items()
+    }
 
 
 def attributes_stage(project: Project) -> Stage:

@@ -168,7 +168,7 @@ def _find_machine_constants(one: _Try, clusters: Clusters) -> None:
 
 
 def _candidate(one: _Try, model: Any, share: float, clusters: Clusters) -> Candidate:
-    # What a model says of itself is asked in this thread: on Spark Connect other threads have no active session.
+    # Asked in this thread: on Spark Connect other threads have no active session.
     scaled = one.space.scaled
     sizes, cost = sizes_and_cost(model, scaled)  # fewer than k where there are fewer points
     has_many = sum(size > 0 for size in sizes) > 1

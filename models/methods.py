@@ -52,13 +52,13 @@ def centres_of(model: Any) -> list[list[float]]:
 
 def squared_distance(model: Any, cluster: Column) -> Column:
     """Squared Euclidean distance of ``scaled_features`` to a cluster's centre; the centres are literals: no join, no UDF."""
-    return _square_sum(_point(), F.element_at(_literal(centres_of(model)), cluster + 1))
+    return _square_sum(_point(), F.element_at(F.array(*map(_vector, centres_of(model))), cluster + 1))
 
 
 def sizes_and_cost(model: Any, scaled: DataFrame) -> tuple[tuple[int, ...], float]:
     """Rows per cluster, and the sum of the squared distances of all rows to the centres of their clusters."""
     centres = centres_of(model)
-    distance = _square_sum(_point(), F.element_at(_literal(centres), F.col(PREDICTION) + 1))
+    distance = _square_sum(_point(), F.element_at(F.array(*map(_vector, centres)), F.col(PREDICTION) + 1))
     labelled = model.transform(scaled).groupBy(PREDICTION)
     found = sorted(labelled.agg(F.count(F.lit(1)).alias("rows"), F.sum(distance).alias("cost")).collect())
     rows = {row[PREDICTION]: row["rows"] for row in found}
@@ -104,7 +104,7 @@ def _of_centres(spark: SparkSession, centres: NDArray[np.float64], seed: int) ->
 
 
 def _nearest(centres: NDArray[np.float64]) -> Column:
-    distances = F.array(*[_square_sum(_point(), F.array(*map(F.lit, centre))) for centre in centres.tolist()])
+    distances = F.array(*[_square_sum(_point(), _vector(centre)) for centre in centres.tolist()])
     return F.array_position(distances, F.array_min(distances)) - 1
 
 
@@ -112,8 +112,8 @@ def _point() -> Column:
     return vector_to_array(F.col(SCALED))
 
 
-def _literal(centres: Sequence[Sequence[float]]) -> Column:
-    return F.array(*[F.array(*map(F.lit, centre)) for centre in centres])
+def _vector(centre: Sequence[float]) -> Column:
+    return F.array(*map(F.lit, centre))
 
 
 def _square_sum(point: Column, centre: Column) -> Column:

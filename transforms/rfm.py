@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from conf.segments import MARGIN, SegmentsConfig
 from conf.tables.gold import RFM
 from conf.tables.silver import MONEY, QUANTITY
+from transforms.profile.activity import counted_as_declared
 
 
 def score_rfm(
@@ -56,7 +57,9 @@ def days_leaving_window(activity: DataFrame, segments: SegmentsConfig, before: d
 def margin_by_day(events: DataFrame, segments: SegmentsConfig) -> DataFrame:
     """Events with a mapped margin -> identifier_id, activity_on, margin (decimal); what does not read as money is nothing."""
     kinds = ["purchase", "return"] if segments.returns == "netted" else ["purchase"]
-    counted = events.where(F.col("event_type").isin(kinds) & F.col("primary_identifier_id").isNotNull())
+    counted = counted_as_declared(events, segments.purchases).where(
+        F.col("event_type").isin(kinds) & F.col("primary_identifier_id").isNotNull()
+    )
     margin = F.col("attributes")[MARGIN].try_cast(MONEY)
     return counted.groupBy(F.col("primary_identifier_id").alias("identifier_id"), F.col("occurred_on").alias("activity_on")).agg(
         F.sum(margin).cast(MONEY).alias("margin")

@@ -33,6 +33,7 @@ def merge(
     insert_only: bool = False,
     delete_missing: bool = True,
     few: bool = False,
+    days: list[date] | None = None,
 ) -> dict[str, int]:
     """Makes the table hold ``rows``, writing only what differs, and says how many rows that were. No difference, no commit.
 
@@ -41,6 +42,7 @@ def merge(
     ``update_when`` (over ``s``, what arrives, and ``t``, what is there) narrows which rows may be replaced.
     ``insert_only`` and ``delete_missing=False`` leave rows alone that are there, or that are missing. ``few``: the caller
     expects few differences, as of few keys (:func:`jobs.runtime.scratch.compute_once`); should they be many, it is slower.
+    ``days`` are those of the scope, where a key is a day and they are few (:func:`days_of`).
     """
     if version_of(spark, lake, table.name) <= 0:  # not made yet, or made by a run that was killed before it wrote
         ensure_table(spark, lake, table)
@@ -54,8 +56,8 @@ def merge(
     else:
         if scope is not None:
             held = held.join(F.broadcast(scope.select(*scope_keys).distinct()), list(scope_keys), "left_semi")
-            day = _day_among(table, scope_keys)
-            held = held if day is None else held.where(on_days_of(scope, day, few))
+            day = _day_among(table)
+            held = held if day is None else held.where(on_days(day, days))
         if not delete_missing or (scope is not None and set(scope_keys) != set(table.keys)):
             # What arrives may have keys outside the scope; it has to meet what is there under them.
             found = read(spark, lake, table).join(F.broadcast(rows.select(*table.keys)), list(table.keys), "left_semi")
@@ -70,14 +72,14 @@ def merge(
     return counts
 
 
-def on_days_of(keys: DataFrame, column: str, few: bool, alias: str | None = None) -> Column:
-    """Whether a row is of one of the days that few keys have in a column; ``alias`` is what the rows call it.
+def days_of(keys: DataFrame, column: str, few: bool) -> list[date] | None:
+    """The days that few keys have in a column; None for many keys, and for more than 100 days."""
+    return _days_in(keys.select(column).toArrow(), column) if few else None
 
-    True for every row that has such a key, so a semi-join loses nothing; told as literals, it lets Delta leave files of
-    other days unread. Of many keys, or many days, it says nothing.
-    """
-    days = _days_in(keys.select(column).toArrow(), column) if few else None
-    return F.lit(True) if days is None else F.col(alias or column).isin(days)
+
+def on_days(column: str, days: list[date] | None) -> Column:
+    """Whether a row is of one of these days; true without any. Told as literals, days let Delta leave other files unread."""
+    return F.lit(True) if days is None else F.col(column).isin(days)
 
 
 def _days_in(rows: pa.Table, column: str) -> list[date] | None:
@@ -85,9 +87,9 @@ def _days_in(rows: pa.Table, column: str) -> list[date] | None:
     return days if len(days) <= NAMED_DAYS and None not in days else None
 
 
-def _day_among(table: Table, keys: tuple[str, ...]) -> str | None:
+def _day_among(table: Table) -> str | None:
     """The key that is a day."""
-    return next((c.name for c in table.columns if c.name in keys and isinstance(c.type, T.DateType)), None)
+    return next((c.name for c in table.columns if c.name in table.keys and isinstance(c.type, T.DateType)), None)
 
 
 def _count_changes(changes: DataFrame, held: pa.Table | None) -> dict[str, int]:
@@ -131,7 +133,7 @@ def _write_changes(spark: SparkSession, lake: Lake, table: Table, changes: DataF
 
 def _on_days(table: Table, held: pa.Table | None) -> list[str]:
     """Says the days of the changes once more, as literals: the search for rows to replace leaves files of others unread."""
-    day = _day_among(table, table.keys)
+    day = _day_among(table)
     days = None if held is None or day is None else _days_in(held, day)
     literals = ", ".join(f"DATE '{one}'" for one in days or ())
     return [f"t.`{day}` IN ({literals})"] if literals else []

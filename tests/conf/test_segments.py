@@ -98,6 +98,7 @@ def test_a_mistake_is_refused_with_what_was_expected(changes: dict[str, Any], me
         ({"purchases": {"where": "store"}}, "expected a condition"),
         ({"purchases": {"where": "shelf = 'a'"}}, "names shelf; expected columns of an event"),
         ({"purchases": {"where": "java_method('x', 'y')"}}, "java_method"),
+        ({"purchases": {"above": 5}, "monetary": "margin"}, "margins are added up by line"),
         ({"currency": {"name": "usd"}}, "should match pattern"),
         ({"currency": {"name": "USD", "rates": {"USD": 1}}}, "needs no rate"),
         ({"currency": {"name": "USD", "rates": {"EUR": 0}}}, "greater than 0"),

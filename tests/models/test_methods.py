@@ -9,7 +9,7 @@ import pytest
 from pyspark.ml.linalg import Vectors
 from pyspark.sql import DataFrame, SparkSession
 
-from conf.segments import Clusters
+from conf.segments import Clusters, Method
 from models.methods import fit_clusters, go_on_from, sizes_and_cost
 from models.preparation import SCALED
 
@@ -47,8 +47,8 @@ def test_a_centre_that_loses_all_its_rows_is_not_gone_on_from(points: DataFrame)
 
 
 @pytest.mark.parametrize("method", ["kmeans", "bisecting", "mixture"])
-def test_sizes_and_cost_are_those_of_all_rows(points: DataFrame, method: str) -> None:
-    model = fit_clusters(points, method, 3, 1, CLUSTERS)  # type: ignore[arg-type]
+def test_sizes_and_cost_are_those_of_all_rows(points: DataFrame, method: Method) -> None:
+    model = fit_clusters(points, method, 3, 1, CLUSTERS)
     sizes, cost = sizes_and_cost(model, points)
     assert sizes == tuple(model.summary.clusterSizes)
     if method != "mixture":  # which has no cost of its own

@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from conf.project import load_project
+from conf.segments import Purchases
 from conf.tables.gold import RFM
 from transforms.rfm import days_leaving_window, margin_by_day, score_rfm
 
@@ -106,6 +107,15 @@ def test_money_is_the_mapped_margin_where_declared(spark: SparkSession) -> None:
     margins = margin_by_day(events, SEGMENTS)
     (ann,) = scores(spark, [("card", 1, 1, "9.00"), ("card", 3, 1, "9.00")], margins, monetary="margin")
     assert (ann.monetary, ann.revenue) == (Decimal("1.25"), Decimal("18.00"))
+
+
+def test_a_line_that_is_declared_to_be_no_purchase_brings_no_margin(spark: SparkSession) -> None:
+    events = spark.createDataFrame(
+        [("card", "purchase", date(2017, 1, 3), channel, {"margin": "1.25"}) for channel in ("till", "staff")],
+        "primary_identifier_id string, event_type string, occurred_on date, channel string, attributes map<string,string>",
+    )
+    segments = SEGMENTS.model_copy(update={"purchases": Purchases(where="channel <> 'staff'")})
+    assert [row.margin for row in margin_by_day(events, segments).collect()] == [Decimal("1.25")]
 
 
 def test_the_days_that_leave_a_window_are_those_that_one_as_of_has_and_the_other_has_not(spark: SparkSession) -> None:

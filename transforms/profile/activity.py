@@ -17,10 +17,7 @@ def summarise_activity(events: DataFrame, purchases: Purchases | None = None) ->
     is not true of is an event like any other. Money is summed exactly, in decimal(18,2).
     """
     declared = purchases or Purchases()
-    named = events.where(F.col("primary_identifier_id").isNotNull())
-    if declared.where is not None:
-        is_other = (F.col("event_type") == "purchase") & ~F.expr(declared.condition)
-        named = named.withColumn("event_type", F.when(is_other, F.lit(None)).otherwise(F.col("event_type")))
+    named = counted_as_declared(events.where(F.col("primary_identifier_id").isNotNull()), declared)
     by_order = named.groupBy(
         F.col("primary_identifier_id").alias("identifier_id"),
         F.col("occurred_on").alias("activity_on"),
@@ -43,11 +40,15 @@ def summarise_activity(events: DataFrame, purchases: Purchases | None = None) ->
         F.max(_only("purchase", "occurred_at")).alias("last_line_at"),
     )
     is_purchase = F.col("revenue") > F.lit(declared.above)
+    units, revenue = F.sum("units"), F.sum("revenue")
+    if declared.above > 0:
+        counts = is_purchase | (F.col("revenue") <= 0)
+        units, revenue = (F.sum(F.when(counts, F.col(name)).otherwise(F.lit(0))) for name in ("units", "revenue"))
     by_day = by_order.groupBy("identifier_id", "activity_on").agg(
         F.sum("events").alias("events"),
         F.count(F.when(is_purchase, 1)).alias("purchases"),
-        F.sum("units").cast(QUANTITY).alias("units"),
-        F.sum("revenue").cast(MONEY).alias("revenue"),
+        units.cast(QUANTITY).alias("units"),
+        revenue.cast(MONEY).alias("revenue"),
         F.sum("returns").alias("returns"),
         F.sum("returned").cast(MONEY).alias("returned"),
         *(F.sum(name).alias(name) for name in ("product_views", "add_to_carts", "app_opens", "calls")),
@@ -57,6 +58,14 @@ def summarise_activity(events: DataFrame, purchases: Purchases | None = None) ->
         F.max(F.when(is_purchase, F.col("last_line_at"))).alias("last_purchase_at"),
     )
     return by_day.select(*ACTIVITY.column_names)
+
+
+def counted_as_declared(events: DataFrame, purchases: Purchases) -> DataFrame:
+    """The same events; a purchase that the declared condition is not true of has no ``event_type``."""
+    if purchases.condition is None:
+        return events
+    is_other = (F.col("event_type") == "purchase") & ~F.expr(purchases.condition)
+    return events.withColumn("event_type", F.when(~is_other, F.col("event_type")))
 
 
 def _own_order() -> Column:

@@ -45,7 +45,9 @@ def standardise(
     expressions = source.expressions()
     kept = [F.col(name) for name in ("_row_hash", "_row_ordinal", "_source_file", "_ingested_at", "_unparsed")]
     rate = _rate(source, currency)
-    mapped = [_in_own_currency(_mapped(table, source, name), name, rate).alias(name) for name in source.standard_columns]
+    mapped = {name: _mapped(table, source, name) for name in source.standard_columns}
+    if "revenue" in mapped:
+        mapped["revenue"] = _in_own_currency(mapped["revenue"], rate)
     checks = [
         failed(f"cannot_parse:{name}", [F.expr(check) for check in expression.checks] + _fits(table, name, expression.sql))
         for name, expression in expressions.items()
@@ -57,7 +59,7 @@ def standardise(
     )
     standard = rows.select(
         *kept,
-        *mapped,
+        *(column.alias(name) for name, column in mapped.items()),
         _attributes(source, rate).alias("attributes"),
         identifiers.alias("identifiers"),
         F.array(*checks, *_money_checks(table, source, rate)).alias("_checks"),
@@ -129,26 +131,33 @@ def _mapped(table: Table, source: Source, name: str) -> Column:
 
 
 def _rate(source: Source, currency: Currency | None) -> Column | None:
-    """What a unit of a row's currency is worth in the lake's own; null without a rate. None where nothing is converted."""
-    if currency is None or "currency" not in source.maps:
+    """What a unit of a row's currency is worth in the lake's own; null without a rate. None where nothing is converted: a
+    record has no money, and what it maps as ``currency`` is an attribute.
+    """
+    if currency is None or source.kind != "events" or "currency" not in source.maps:
         return None
     told = F.upper(F.trim(F.expr(f"cast({parse_expression(source.maps['currency']).sql} as string)")))
-    rate = F.when(told.isNull() | (told == currency.name), F.lit(Decimal(1)))
+    rate = F.when(told.isNull() | told.isin("", currency.name), F.lit(Decimal(1)))
     for name, value in sorted(currency.rates.items()):
         rate = rate.when(told == name, F.lit(value))
     return rate
 
 
-def _in_own_currency(value: Column, name: str, rate: Column | None) -> Column:
-    return value if rate is None or name != "revenue" else F.when(rate == 1, value).otherwise((value * rate).try_cast(MONEY))
+def _in_own_currency(money: Column, rate: Column | None) -> Column:
+    return money if rate is None else F.when(rate == 1, money).otherwise((money * rate).try_cast(MONEY))
 
 
 def _money_checks(table: Table, source: Source, rate: Column | None) -> list[Column]:
+    """Money has to have a rate, and to fit its type when it is converted; a row without money needs neither."""
     if rate is None:
         return []
-    told, converted = (_in_own_currency(_mapped(table, source, "revenue"), "revenue", one) for one in (None, rate))
-    checks = [failed("no_rate_of_currency", [rate.isNotNull()])]
-    return [*checks, failed("cannot_parse:revenue", [rate.isNull() | told.isNull() | converted.isNotNull()])]
+    amounts = {"revenue": _mapped(table, source, "revenue")}
+    amounts |= {MARGIN: _attribute(source, MARGIN).try_cast(MONEY)} if MARGIN in source.maps else {}
+    checks = [failed("no_rate_of_currency", [rate.isNotNull() | F.coalesce(*amounts.values()).isNull()])]
+    for name, money in amounts.items():
+        fits = rate.isNull() | money.isNull() | _in_own_currency(money, rate).isNotNull()
+        checks.append(failed(f"cannot_parse:{name}", [fits]))
+    return checks
 
 
 def _fits(table: Table, name: str, sql: str) -> list[Column]:
@@ -159,15 +168,21 @@ def _fits(table: Table, name: str, sql: str) -> list[Column]:
     return [F.expr(f"({sql}) is null or try_cast({sql} as {kind}) is not null")]
 
 
+def _attribute(source: Source, name: str) -> Column:
+    return F.expr(f"cast({parse_expression(source.maps[name]).sql} as string)")
+
+
 def _attributes(source: Source, rate: Column | None) -> Column:
     """Mapped values beyond the standard schema as a map of text, by name in a fixed order, without nulls."""
     if not source.attribute_names:
         return F.expr("cast(map() as map<string, string>)")
     entries = []
     for name in source.attribute_names:
-        value = F.expr(f"cast({parse_expression(source.maps[name]).sql} as string)")
-        if name == MARGIN and rate is not None:
-            value = F.when(rate == 1, value).otherwise((value.try_cast(MONEY) * rate).try_cast(MONEY).cast("string"))
+        value = _attribute(source, name)
+        if name == MARGIN and rate is not None:  # what is no money stays as it was told
+            money = value.try_cast(MONEY)
+            is_as_told = (rate == 1) | money.isNull()
+            value = F.when(is_as_told, value).otherwise(_in_own_currency(money, rate).cast("string"))
         entries.append(F.when(value.isNotNull(), F.struct(F.lit(name), value)))
     return F.map_from_entries(F.array_compact(F.array(*entries)))
 

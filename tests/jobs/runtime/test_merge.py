@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from conf.tables.contract import Column, Table
 from jobs.runtime.lake import Lake, append, changed_rows, fetch, version_of
-from jobs.runtime.merge import merge, on_days_of
+from jobs.runtime.merge import days_of, merge, on_days
 from tests.jobs.runtime.people import ANN, BOB, EVE, TABLE, counts, held, people
 
 either_way = pytest.mark.parametrize("few", [False, True], ids=["written down", "held by the driver"])
@@ -112,7 +112,7 @@ def test_few_rows_of_a_day_are_merged_without_a_look_at_files_of_other_days(spar
         Path(file).unlink()
     keys = spark.createDataFrame([("a", tuesday), ("c", tuesday)], "till string, day date")
     anew = sales(("a", tuesday, 5), ("c", tuesday, 6))
-    found = merge(spark, lake, SALES, anew, scope=keys, scope_keys=SALES.keys, few=True)
+    found = merge(spark, lake, SALES, anew, scope=keys, scope_keys=SALES.keys, few=True, days=[tuesday])
     assert found == counts(inserted=1, updated=1)
     of_tuesday = fetch(None, lake, SALES.name, ("till", "sold"), f"day = '{tuesday}'").to_pylist()
     assert sorted(tuple(row.values()) for row in of_tuesday) == [("a", 5), ("b", 4), ("c", 6)]
@@ -123,4 +123,4 @@ def test_only_few_days_of_few_keys_are_told(spark: SparkSession, few: bool, days
     first = date(2024, 1, 1)
     keys = spark.createDataFrame([(first + timedelta(days=n),) for n in range(days)], "day date")
     rows = spark.createDataFrame([(n, first + timedelta(days=n)) for n in range(4)], "n int, of date")
-    assert {row.n for row in rows.where(on_days_of(keys, "day", few, "of")).collect()} == expected
+    assert {row.n for row in rows.where(on_days("of", days_of(keys, "day", few))).collect()} == expected
