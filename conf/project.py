@@ -151,11 +151,11 @@ def _matching_problems(sources: tuple[Source, ...], identity: IdentityConfig) ->
 
 
 def _repeated_columns(profile: ProfileConfig) -> list[str]:
-    """What the customer 360 has already cannot be the name of an attribute or a measure as well."""
-    from conf.tables.gold import customer_360_table
+    """What the customer 360 and its view have already cannot be the name of an attribute or a measure as well."""
+    from conf.tables.views import declared_views
 
     try:
-        customer_360_table(profile)
+        declared_views(profile)
     except ValueError as error:
         return [f"profile.yml: {error}"]
     return []

@@ -35,6 +35,7 @@ COMMAND_MODULES = (
     "jobs.report_segments",
     "jobs.maintain_lake",
     "jobs.write_dictionary",
+    "jobs.write_views",
 )
 """Modules of commands that are no stage; each adds its own with ``add_commands(commands, common)``."""
 

@@ -16,6 +16,7 @@ from jobs.runtime.lake import ensure_table, read, union
 from jobs.runtime.merge import merge
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.score_rfm import profiles_of_activity
+from jobs.write_views import create_views
 from transforms.profile.customer_360 import build_customer_360
 from transforms.profile.measures import days_crossing, measure_profiles
 
@@ -38,7 +39,7 @@ def publish_stage(project: Project) -> Stage:
         name="publish-customer-360",
         reads=(IDENTITIES.name, ACTIVITY.name, *measures, attributes, *consents, *scored),
         writes=(customer_360_table(project.profile).name,),
-        fingerprint=lambda p: fingerprint("customer 360 2", p.profile, tuple(p.identity.namespaces)),
+        fingerprint=lambda p: fingerprint("customer 360 3", p.profile, tuple(p.identity.namespaces)),
         keys=_changed_profiles,
         body=_publish,
         uses_as_of=project.profile.has_windows,
@@ -83,7 +84,10 @@ def _publish(run: Run, changes: Changes) -> dict[str, Any]:
         identities, told, consents, activity, measures, rfm, scores, current, project.identity, project.profile
     )
     table = customer_360_table(project.profile)
-    return {"profiles": merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",), few=changes.few)}
+    counts = merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",), few=changes.few)
+    if changes.keys is None:  # as at first, and after every change of what is declared
+        create_views(spark, lake, project.profile)
+    return {"profiles": counts}
 
 
 def _measures(run: Run, activity: DataFrame, identities: DataFrame) -> DataFrame:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from pyspark.sql import types as T
 
 from conf.project import Project
 from conf.tables.contract import Column, Table
 from conf.tables.declared import declared_tables
+from conf.tables.views import View, declared_views
 from jobs.runtime.command import Commands, print_json, project_of
 
 LAYERS = {
-    "gold": "What analysts query: one row per profile.",
+    "gold": "What analysts query. The views are flat, for BI tools; a lake in a catalogue has them by itself.",
     "silver": "The standard schema, who is who, and what each profile did and is.",
     "bronze": "Raw rows as they came. A source's own columns are added as its files bring them, all text and all `direct`.",
     "ops": "What ran, and what is the lake's own.",
@@ -32,6 +35,7 @@ def dictionary_text(project: Project) -> str:
     for layer, text in LAYERS.items():
         parts.append(f"## {layer}\n{text}")
         parts += [_table_text(table) for table in tables if table.name.startswith(f"{layer}.")]
+        parts += [_view_text(view) for view in declared_views(project.profile) if view.name.startswith(f"{layer}.")]
     return "\n\n".join(parts) + "\n"
 
 
@@ -41,12 +45,20 @@ def _table_text(table: Table) -> str:
         facts.append("It records what happened: its rows are not rebuilt.")
     if table.cluster_by:
         facts.append(f"Quick to ask by {' or '.join(f'`{name}`' for name in table.cluster_by)}.")
+    return _part(table.name, facts, table.columns, table.keys)
+
+
+def _view_text(view: View) -> str:
+    return _part(f"{view.name} (view)", [f"{view.comment}."], view.columns, ())
+
+
+def _part(title: str, facts: list[str], columns: Sequence[Column], keys: Sequence[str]) -> str:
     head = ["| column | type | personal | what it is |", "| --- | --- | --- | --- |"]
-    return "\n".join([f"### {table.name}", " ".join(facts), "", *head, *(_column_line(c, table) for c in table.columns)])
+    return "\n".join([f"### {title}", " ".join(facts), "", *head, *(_column_line(column, keys) for column in columns)])
 
 
-def _column_line(column: Column, table: Table) -> str:
-    key = " *" if column.name in table.keys else ""
+def _column_line(column: Column, keys: Sequence[str]) -> str:
+    key = " *" if column.name in keys else ""
     comment = column.comment.replace("|", "\\|")
     return f"| `{column.name}`{key} | {_type(column.type)} | {column.personal} | {comment} |"
 
@@ -69,17 +81,11 @@ def _dictionary(options: argparse.Namespace) -> int:
     if not options.json:
         print(dictionary_text(project), end="")
         return 0
-    print_json(
-        [
-            {
-                "table": table.name,
-                "comment": table.comment,
-                "keys": table.keys,
-                "columns": [
-                    {"column": c.name, "type": _type(c.type), "personal": c.personal, "comment": c.comment} for c in table.columns
-                ],
-            }
-            for table in declared_tables(project)
-        ]
-    )
+    tables = [_facts("table", table) | {"keys": table.keys} for table in declared_tables(project)]
+    print_json([*tables, *(_facts("view", view) for view in declared_views(project.profile))])
     return 0
+
+
+def _facts(kind: str, of: Table | View) -> dict[str, Any]:
+    columns = [{"column": c.name, "type": _type(c.type), "personal": c.personal, "comment": c.comment} for c in of.columns]
+    return {kind: of.name, "comment": of.comment, "columns": columns}

@@ -50,10 +50,7 @@ class Table:
     """True where the table records what happened: its rows are not rebuilt."""
 
     def __post_init__(self) -> None:
-        names = self.column_names
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"{self.name}: a column is declared twice: {', '.join(twice)}")
+        refuse_repeated_columns(self.name, self.column_names)
         by_name = {column.name: column for column in self.columns}
         for name in (*self.keys, *self.cluster_by):
             if name not in by_name:
@@ -77,3 +74,10 @@ class Table:
         """Columns whose minimum and maximum Delta may write down: atomic, and not direct personal data."""
         complex_types = (T.ArrayType, T.MapType, T.StructType, T.BinaryType, T.BooleanType)
         return tuple(c.name for c in self.columns if c.personal != "direct" and not isinstance(c.type, complex_types))
+
+
+def refuse_repeated_columns(of: str, names: tuple[str, ...]) -> None:
+    """Raises ValueError with the names that a table or a view has twice."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{of}: a column is declared twice: {', '.join(twice)}")

@@ -212,10 +212,9 @@ def _create_statement(lake: Lake, table: Table) -> str:
     columns = ", ".join(_column_definition(c.name, c.type, c.comment, c.nullable) for c in table.columns)
     shown = ", ".join(f"'{key}' = '{value}'" for key, value in sorted(_table_properties(table).items()))
     clustering = f" CLUSTER BY ({', '.join(table.cluster_by)})" if table.cluster_by else ""
-    comment = table.comment.replace("'", "\\'")
     return (
         f"CREATE TABLE IF NOT EXISTS {table_name(lake, table.name)} ({columns}) USING delta{clustering} "
-        f"COMMENT '{comment}' TBLPROPERTIES ({shown})"
+        f"{comment_clause(table.comment)} TBLPROPERTIES ({shown})"
     )
 
 
@@ -229,9 +228,14 @@ def _table_properties(table: Table) -> dict[str, str]:
 
 
 def _column_definition(name: str, kind: T.DataType, comment: str, nullable: bool = True) -> str:
-    escaped = comment.replace("'", "\\'")
     not_null = "" if nullable else " NOT NULL"
-    return f"`{name}` {kind.simpleString()}{not_null} COMMENT '{escaped}'"
+    return f"`{name}` {kind.simpleString()}{not_null} {comment_clause(comment)}"
+
+
+def comment_clause(text: str) -> str:
+    """``COMMENT '...'`` as a statement that makes a table, a column or a view has it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"COMMENT '{escaped}'"
 
 
 def append_rows(spark: SparkSession, lake: Lake, table: Table, rows: list[dict[str, Any]]) -> None:

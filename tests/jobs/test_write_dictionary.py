@@ -7,6 +7,7 @@ import pytest
 from conf.project import load_project
 from conf.tables.contract import Table
 from conf.tables.declared import declared_tables
+from conf.tables.views import View, declared_views
 from jobs import cli
 from jobs.write_dictionary import dictionary_text
 from tests.conftest import REPOSITORY
@@ -28,7 +29,15 @@ def test_every_column_has_a_line_with_its_label_and_comment(table: Table) -> Non
         assert f"| {column.personal} | {column.comment.replace('|', chr(92) + '|')} |" in line
 
 
+@pytest.mark.parametrize("view", declared_views(PROJECT.profile), ids=lambda view: view.name)
+def test_views_are_there_as_well(view: View) -> None:
+    part = TEXT.partition(f"### {view.name} (view)\n{view.comment}.\n")[2].partition("\n### ")[0]
+    assert [line.split("`")[1] for line in part.splitlines() if line.startswith("| `")] == [c.name for c in view.columns]
+
+
 def test_it_is_json_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["dictionary", "--json"]) == 0
-    tables = json.loads(capsys.readouterr().out)
-    assert [table["table"] for table in tables] == [table.name for table in declared_tables(PROJECT)]
+    told = json.loads(capsys.readouterr().out)
+    tables, views = ([of[kind] for of in told if kind in of] for kind in ("table", "view"))
+    assert tables == [table.name for table in declared_tables(PROJECT)]
+    assert views == [view.name for view in declared_views(PROJECT.profile)]

@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from conf.project import load_project
 from jobs.cli import main
-from jobs.runtime.lake import Lake, open_lake
+from jobs.runtime.lake import Lake, open_lake, table_name
 from jobs.sample.write_sample import write_sample
 from models.registry import load_champion
 from models.tracking import Tracking
@@ -138,7 +138,11 @@ def test_table_names_instead_of_paths_give_the_same_lake_in_two_deliveries(
             deliver(files, classic.landing, landing)
             assert main(["run", "--conf", str(classic.conf), "--env", "catalogue"]) == 0
         named = load_project(classic.conf, "catalogue")
-        assert_same_contents(contents_of(spark, classic), contents(spark, open_lake(named.settings), named))
+        lake = open_lake(named.settings)
+        held = contents(spark, lake, named)
+        assert_same_contents(contents_of(spark, classic), held)
+        for view, of in {"gold.customers": "gold.customer_360", "gold.customer_events": "silver.events"}.items():
+            assert spark.table(table_name(lake, view)).count() == len(held[of])
     finally:
         for schema in SCHEMAS:
             spark.sql(f"DROP SCHEMA IF EXISTS spark_catalog.classic_{schema} CASCADE")
