@@ -88,45 +88,78 @@ class Shop:
 
 
 EVENT, RECORD = "id,email,cookie,type,at,product", "id,email,at,city,points,nickname,street,consent"
+ANN, BROWSER = "1042", "c1"
+BUILT, QUIET, EDGE, BEYOND, LATE, OLDER, MERGED, REPEATED, BUSY, SPLIT = DAYS = tuple(range(5, 15))
+"""Ten days of January, on each of which ``c360 run`` is called."""
+
+DELIVERED: dict[int, list[str]] = {
+    BUILT: [
+        "e1,,c1,view,2017-01-01 10:00:00,tea",
+        "e2,,c1,view,2017-01-03 10:00:00,milk",
+        "e3,ann@example.com,,view,2017-01-02 10:00:00,bread",
+        "e4,,,view,2017-01-03 11:00:00,gold",
+    ],
+    LATE: ["e5,ann@example.com,,view,2017-01-04 10:00:00,salt"],
+    OLDER: ["e6,ann@example.com,,view,2017-01-01 09:00:00,rice"],
+    MERGED: ["e7,ann@example.com,c1,login,2017-01-10 09:00:00,"],
+    REPEATED: ["e5,ann@example.com,,view,2017-01-04 10:00:00,salt"],
+    BUSY: [
+        "e8,,c1,view,2017-01-13 08:00:00,jam",
+        "e9,,c1,view,2017-01-13 08:01:00,tea",
+        "e10,ann@example.com,,view,2017-01-12 20:00:00,oil",
+    ],
+}
 
 
 @pytest.fixture(scope="module")
 def story(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Ann is in the CRM and looks around; so does a browser that turns out to be hers; a guest without a name does, too."""
-    shop, told = Shop(tmp_path_factory.mktemp("profiles")), {}
+    shop, told, told_of = Shop(tmp_path_factory.mktemp("profiles")), {}, {}
     shop.deliver("crm", "1", RECORD, "1042,ann@example.com,2017-01-01,Bonn,5,Annie,Ring 1,true")
-    shop.deliver(
-        "shop",
-        "1",
-        EVENT,
-        "e1,,c1,view,2017-01-01 10:00:00,tea",
-        "e2,,c1,view,2017-01-03 10:00:00,milk",
-        "e3,ann@example.com,,view,2017-01-02 10:00:00,bread",
-        "e4,,,view,2017-01-03 11:00:00,gold",
-    )
-    shop.run("2017-01-05")
-    told["built"] = shop.shown("profile_type", *WINDOWS, "city", "points", "nickname", "consent_email_marketing")
-    shop.run("2017-01-09")
-    told["quiet day"] = shop.shown(*WINDOWS)
-    shop.deliver("shop", "2", EVENT, "e5,ann@example.com,,view,2017-01-04 10:00:00,salt")
-    shop.run("2017-01-09")
-    told["late event"] = shop.shown(*WINDOWS)
-    shop.deliver("shop", "3", EVENT, "e6,ann@example.com,c1,login,2017-01-10 09:00:00,")
-    shop.run("2017-01-11")
-    told["merge"] = shop.shown(*WINDOWS, "nickname", "city")
-    before = _customers(shop)
+    for day in DAYS:
+        if day in DELIVERED:
+            shop.deliver("shop", str(day), EVENT, *DELIVERED[day])
+        if day == SPLIT:
+            told |= _declared_later(spark, shop)
+            assert shop.place.run("unlink", "email:ann@example.com", "cookie:c1", "--why", "two people") == 0
+        shop.run(f"2017-01-{day:02}")
+        told_of[day] = shop.shown(*WINDOWS)
+        told[f"all of {day}"] = shop.shown("profile_type", "city", "points", "nickname", "consent_email_marketing")
+    return {**told, "windows": told_of, "viewed": shop.shown("viewed"), "shop": shop}
+
+
+def _declared_later(spark: SparkSession, shop: Shop) -> dict[str, Any]:
+    """One attribute and one measure more, on a lake with history; and the lake beside one that is built at once."""
+    before, as_of = _customers(shop), f"2017-01-{BUSY:02}"
     shop.declare(attributes=[*PROFILE["attributes"], NEW_ATTRIBUTE], activity=[*PROFILE["activity"], NEW_MEASURE])
-    shop.run("2017-01-11")
-    told["declared"] = shop.shown("street", "viewed")
-    told["left alone"] = (before, _customers(shop))
+    shop.run(as_of)
     at_once = Place(shop.place.conf, shop.place.landing, shop.place.lake.parent / "at_once")
-    assert at_once.run("run", "--as-of", "2017-01-11") == 0
-    told["day by day"], told["at once"] = _tables(spark, shop.place), _tables(spark, at_once)
-    assert shop.place.run("unlink", "email:ann@example.com", "cookie:c1", "--why", "two people") == 0
-    shop.run("2017-01-11")
-    told["split"] = shop.shown("profile_type", *WINDOWS, "city", "viewed")
-    told["shop"] = shop
-    return told
+    assert at_once.run("run", "--as-of", as_of) == 0
+    return {
+        "declared": shop.shown("street", "viewed"),
+        "left alone": (before, _customers(shop)),
+        "day by day": _tables(spark, shop.place),
+        "at once": _tables(spark, at_once),
+    }
+
+
+def _recomputed(day: int) -> dict[str, tuple[int, ...]]:
+    """Views of the last seven days and of all, and events of the last seven days, from the lines that had come by then."""
+    lines = {line for came, those in DELIVERED.items() if came <= day for line in those}
+    happened: dict[str, list[tuple[int, str]]] = {ANN: [], **({} if MERGED <= day < SPLIT else {BROWSER: []})}
+    for line in lines:
+        _, email, cookie, kind, at, _ = line.split(",")
+        whose = ANN if email or (cookie and MERGED <= day < SPLIT) else BROWSER if cookie else None
+        if whose:
+            happened[whose].append((int(at[8:10]), kind))
+    return {
+        whose: (
+            sum(kind == "view" and on > day - 7 for on, kind in those),
+            sum(kind == "view" for _, kind in those),
+            sum(on > day - 7 for on, _ in those),
+        )
+        for whose, those in happened.items()
+    }
 
 
 def _customers(shop: Shop) -> Any:
@@ -141,26 +174,33 @@ def _tables(spark: SparkSession, place: Place) -> dict[str, Any]:
 
 
 def test_known_and_anonymous_profiles_are_in_one_table_and_a_guest_is_nobody(story: dict[str, Any]) -> None:
-    assert story["built"] == {
-        "1042": ("known", 1, 1, 1, "Bonn", 5, "Annie", True),
-        "c1": ("anonymous", 2, 2, 2, None, None, None, None),
+    assert story[f"all of {BUILT}"] == {
+        ANN: ("known", "Bonn", 5, "Annie", True),
+        BROWSER: ("anonymous", None, None, None, None),
     }
 
 
-def test_a_quiet_day_moves_events_out_of_the_window(story: dict[str, Any]) -> None:
-    assert story["quiet day"] == {"1042": (0, 1, 0), "c1": (1, 2, 1)}
+@pytest.mark.parametrize("day", DAYS)
+def test_the_windows_of_each_day_are_those_of_a_recompute(story: dict[str, Any], day: int) -> None:
+    assert story["windows"][day] == _recomputed(day)
 
 
-def test_a_late_event_is_in_the_windows_of_its_own_day(story: dict[str, Any]) -> None:
-    assert story["late event"] == {"1042": (1, 2, 1), "c1": (1, 2, 1)}
+def test_the_days_are_what_they_are_meant_to_be(story: dict[str, Any]) -> None:
+    windows = story["windows"]
+    assert windows[QUIET] == windows[BUILT]
+    assert (windows[EDGE][BROWSER], windows[BEYOND][BROWSER]) == ((2, 2, 2), (1, 2, 1))
+    assert windows[LATE][ANN] == (1, 2, 1)
+    assert windows[OLDER][ANN] == (1, 3, 1)
+    assert windows[REPEATED][ANN] == (0, 5, 1)
+    assert windows[MERGED].keys() == {ANN}
 
 
-def test_a_merge_adds_what_both_did_and_a_value_expires_meanwhile(story: dict[str, Any]) -> None:
-    assert story["merge"] == {"1042": (0, 4, 1, None, "Bonn")}
+def test_a_value_expires_while_days_pass(story: dict[str, Any]) -> None:
+    assert [story[f"all of {day}"][ANN][3] for day in (OLDER, MERGED)] == ["Annie", None]
 
 
 def test_what_is_declared_later_is_filled_and_leaves_other_columns_alone(story: dict[str, Any]) -> None:
-    assert story["declared"] == {"1042": (["Ring 1"], ["salt", "milk", "bread", "tea"])}
+    assert story["declared"] == {ANN: (["Ring 1"], ["tea", "jam", "oil", "salt", "milk"])}
     before, after = story["left alone"]
     assert before == after
 
@@ -171,10 +211,8 @@ def test_day_by_day_is_what_is_built_at_once(story: dict[str, Any]) -> None:
 
 
 def test_a_split_gives_back_what_was(story: dict[str, Any]) -> None:
-    assert story["split"] == {
-        "1042": ("known", 0, 2, 1, "Bonn", ["salt", "bread"]),
-        "c1": ("anonymous", 0, 2, 0, None, ["milk", "tea"]),
-    }
+    assert {whose: told[0] for whose, told in story[f"all of {SPLIT}"].items()} == {ANN: "known", BROWSER: "anonymous"}
+    assert story["viewed"] == {ANN: (["oil", "salt", "bread", "rice"],), BROWSER: (["tea", "jam", "milk"],)}
 
 
 def test_a_type_that_cannot_be_widened_is_told_before_anything_is_written(
@@ -182,9 +220,9 @@ def test_a_type_that_cannot_be_widened_is_told_before_anything_is_written(
 ) -> None:
     shop = story["shop"]
     shop.declare(attributes=[{"name": "city", "type": "int"}, {"name": "points", "type": "boolean"}])
-    shop.deliver("shop", "4", EVENT, "e7,ann@example.com,,view,2017-01-12 10:00:00,salt")
+    shop.deliver("shop", "more", EVENT, "e11,ann@example.com,,view,2017-01-15 10:00:00,salt")
     before = versions(shop.place)
-    assert shop.place.run("run", "--as-of", "2017-01-12") == 2
+    assert shop.place.run("run", "--as-of", "2017-01-15") == 2
     error = capsys.readouterr().err
     for name, new, old in (("city", "int", "string"), ("points", "boolean", "int")):
         assert f"profile.yml: {name} is declared as {new}, and silver.profile_attributes has it as {old}" in error
