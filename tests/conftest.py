@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.stuck import told_when_stuck
+from tests.stuck import pytest_configure, pytest_runtest_protocol  # noqa: F401  (no test waits for ever)
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -46,13 +46,6 @@ def compiling(spark: SparkSession) -> Iterator[SparkSession]:
     yield spark
     for name, value in before.items():
         spark.conf.set(name, value or "")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """No test waits for ever, and one that would tells where it is."""
-    with told_when_stuck(item.nodeid):
-        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

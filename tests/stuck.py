@@ -1,15 +1,15 @@
-"""A test that does not come to an end tells where it is: every thread of it, and of the Java that it started."""
+"""Hooks of pytest: a test that does not come to an end tells where it is, every thread of it and of the Java it started."""
 
 from __future__ import annotations
 
 import faulthandler
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from pathlib import Path
 from threading import Timer
+
+import pytest
 
 STUCK_AFTER = 1200
 """Seconds that no test takes, on a slow machine either: a bound for one that would otherwise wait for ever."""
@@ -17,23 +17,34 @@ STUCK_AFTER = 1200
 LINES_A_THREAD = 30
 
 
-@contextmanager
-def told_when_stuck(name: str, seconds: float = STUCK_AFTER) -> Iterator[None]:
-    """Ends the process with all its threads' stacks on standard error if the block does not end in time."""
-    timer = Timer(seconds, _tell_and_end, (name,))
+_STANDARD_ERROR = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps the way to standard error: while a test runs, what is written there is captured, and lost with the process."""
+    config.stash[_STANDARD_ERROR] = os.dup(2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Ends the process of a test that does not end in time; the stacks of all its threads come first."""
+    timer = Timer(STUCK_AFTER, _tell_and_end, (item.nodeid, item.config.stash[_STANDARD_ERROR]))
     timer.daemon = True
     timer.start()
     try:
-        yield
+        return (yield)
     finally:
         timer.cancel()
 
 
-def _tell_and_end(name: str) -> None:
-    print(f"\n{name} does not come to an end. It is here:", file=sys.stderr, flush=True)
-    print(*java_stacks(os.getpid()), sep="\n\n", file=sys.stderr, flush=True)
-    faulthandler.dump_traceback(sys.__stderr__ or 2, all_threads=True)
-    os._exit(1)
+def _tell_and_end(name: str, descriptor: int) -> None:
+    try:
+        with os.fdopen(descriptor, "w") as told:
+            print(f"\n{name} does not come to an end. It is here:", file=told, flush=True)
+            faulthandler.dump_traceback(told, all_threads=True)
+            print(*java_stacks(os.getpid()), sep="\n\n", file=told, flush=True)
+    finally:  # also where Java does not answer
+        os._exit(1)
 
 
 def java_stacks(parent: int) -> list[str]:

@@ -3,30 +3,54 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
 from tests.conftest import REPOSITORY
 from tests.stuck import java_stacks
 
-WAITS = "import time; from tests.stuck import told_when_stuck\nwith told_when_stuck('a test', {}):\n    time.sleep({})"
+HOOKS = """
+import tests.stuck
+from tests.stuck import pytest_configure, pytest_runtest_protocol
+tests.stuck.STUCK_AFTER = 1
+"""
+JAVA_IS_SILENT = """
+def raises(parent):
+    raise TimeoutError
+tests.stuck.java_stacks = raises
+"""
+TESTS = """
+import time
+
+def test_that_waits():
+    time.sleep(3600)
+
+def test_that_ends():
+    pass
+"""
 
 
-def run(patience: float, sleeps: float) -> subprocess.CompletedProcess[str]:
-    script = WAITS.format(patience, sleeps)
-    return subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+def run(folder: Path, hooks: str, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "conftest.py").write_text(hooks)
+    (folder / "test_of_two.py").write_text(TESTS)
+    command = [sys.executable, "-m", "pytest", "--rootdir", str(folder), "-c", "/dev/null", str(folder), *options]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_a_test_that_does_not_come_to_an_end_is_ended_and_tells_where_it_is() -> None:
-    ended = run(0.1, 3600)
+@pytest.mark.parametrize("hooks", [HOOKS, HOOKS + JAVA_IS_SILENT], ids=["", "though Java does not answer"])
+def test_a_test_that_does_not_come_to_an_end_is_ended_and_tells_where_it_is(hooks: str, tmp_path: Path) -> None:
+    ended = run(tmp_path, hooks)
     assert ended.returncode == 1
-    assert "a test does not come to an end" in ended.stderr
-    assert '"<string>", line 3 in <module>' in ended.stderr
+    assert "test_of_two.py::test_that_waits does not come to an end" in ended.stderr
+    assert "in test_that_waits" in ended.stderr
 
 
-def test_one_that_ends_is_left_alone() -> None:
-    ended = run(3600, 0)
-    assert (ended.returncode, ended.stderr) == (0, "")
+def test_beside_other_workers_it_fails_alone(tmp_path: Path) -> None:
+    ended = run(tmp_path, HOOKS, "-n", "2")
+    assert "test_of_two.py::test_that_waits does not come to an end" in ended.stderr
+    assert "1 failed, 1 passed" in ended.stdout
 
 
 def test_the_threads_of_java_are_told_too(spark: SparkSession) -> None:

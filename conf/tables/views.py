@@ -63,12 +63,12 @@ def _customers(profile: ProfileConfig) -> View:
         [
             *(_flat(column) for column in customer_360_table(profile).columns if not isinstance(column.type, T.MapType)),
             *(
-                (Column(name, T.IntegerType(), comment), f"datediff(now.as_of, c.{since})")
+                (Column(name, T.IntegerType(), comment), f"if(c.{since} > now.as_of, 0, datediff(now.as_of, c.{since}))")
                 for name, (comment, since) in days.items()
             ),
-            (Column("as_of", TIME, "The lake's now: as_of of its last run (UTC)", "none"), "now.as_of"),
+            (Column("as_of", TIME, "The lake's now: the latest as_of of a stage that was done (UTC)", "none"), "now.as_of"),
         ],
-        "FROM {customers} c CROSS JOIN (SELECT max(as_of) AS as_of FROM {runs}) now",
+        "FROM {customers} c CROSS JOIN (SELECT max(as_of) AS as_of FROM {runs} WHERE outcome = 'done') now",
         customers="gold.customer_360",
         runs=RUNS.name,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -52,8 +52,10 @@ def views(spark: SparkSession) -> Iterator[SparkSession]:
         "segment_since": datetime.fromisoformat("2017-03-10"),
         "revenue": Decimal("12.50"),
     }
-    fill(spark, customer_360_table(PROFILE), ana, {"profile_id": "cookie"})
-    fill(spark, RUNS, {"run_id": "1", "as_of": NOON}, {"run_id": "2", "as_of": LATER})
+    early = {"profile_id": "early", "last_purchase_at": LATER + timedelta(days=2)}
+    fill(spark, customer_360_table(PROFILE), ana, {"profile_id": "cookie"}, early)
+    ended = [("1", "done", NOON), ("2", "done", LATER), ("3", "failed", LATER + timedelta(days=1))]
+    fill(spark, RUNS, *({"run_id": run_id, "outcome": outcome, "as_of": as_of} for run_id, outcome, as_of in ended))
     fill(spark, IDENTITIES, *({"identifier_id": one, "profile_id": "ana"} for one in ("card", "mail")))
     days = [("card", 3, NOON), ("mail", 1, MORNING)]
     fill(
@@ -102,6 +104,7 @@ def test_customers_have_days_up_to_the_lakes_now_and_lists_as_text(views: SparkS
     assert rows(views, "gold.customers", *columns) == [
         ("ana", 10, 59, 1, LATER, "crm_id, email", ""),
         ("cookie", None, None, None, LATER, None, None),
+        ("early", 0, None, None, LATER, None, None),
     ]
 
 

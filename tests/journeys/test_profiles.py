@@ -195,8 +195,9 @@ def test_the_days_are_what_they_are_meant_to_be(story: dict[str, Any]) -> None:
     assert windows[MERGED].keys() == {ANN}
 
 
-def test_a_value_expires_while_days_pass(story: dict[str, Any]) -> None:
-    assert [story[f"all of {day}"][ANN][3] for day in (OLDER, MERGED)] == ["Annie", None]
+def test_a_merge_keeps_what_is_known_and_a_value_expires_meanwhile(story: dict[str, Any]) -> None:
+    assert story[f"all of {OLDER}"][ANN] == ("known", "Bonn", 5, "Annie", True)
+    assert story[f"all of {MERGED}"] == {ANN: ("known", "Bonn", 5, None, True)}
 
 
 def test_what_is_declared_later_is_filled_and_leaves_other_columns_alone(story: dict[str, Any]) -> None:
@@ -211,7 +212,10 @@ def test_day_by_day_is_what_is_built_at_once(story: dict[str, Any]) -> None:
 
 
 def test_a_split_gives_back_what_was(story: dict[str, Any]) -> None:
-    assert {whose: told[0] for whose, told in story[f"all of {SPLIT}"].items()} == {ANN: "known", BROWSER: "anonymous"}
+    assert story[f"all of {SPLIT}"] == {
+        ANN: ("known", "Bonn", 5, None, True),
+        BROWSER: ("anonymous", None, None, None, None),
+    }
     assert story["viewed"] == {ANN: (["oil", "salt", "bread", "rice"],), BROWSER: (["tea", "jam", "milk"],)}
 
 
