@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import sys
@@ -57,6 +58,7 @@ def get_session(name: str = "lakehouse-c360") -> SparkSession:
     (``spark-submit``), or else a local one with Delta.
     """
     from pyspark.sql import SparkSession
+    from pyspark.sql.utils import is_remote
 
     builder = SparkSession.builder.appName(name)
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:
@@ -74,9 +76,19 @@ def get_session(name: str = "lakehouse-c360") -> SparkSession:
         spark = _local_session(builder)
     for key, value in SESSION_CONFIGURATION.items():
         spark.conf.set(key, value)
+    if is_remote():
+        # A model that the collector finds is deleted on the server there and then. In the middle of another call of the same
+        # thread the two wait for each other for ever (SPARK-57655), so the collector runs between stages.
+        gc.disable()
     # It prints what could not be computed together with the value, and values may be personal.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     return spark
+
+
+def collect_leftovers() -> None:
+    """Frees what a stage left, where the collector does not run by itself (on Spark Connect); no call may be under way."""
+    if not gc.isenabled():
+        gc.collect()
 
 
 def _local_session(builder: SparkSession.Builder) -> SparkSession:

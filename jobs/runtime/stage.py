@@ -20,6 +20,7 @@ from conf.project import Project
 from jobs.runtime.lake import Lake, changed_rows, union, version_of
 from jobs.runtime.run_log import RunLog, StageRecord, write_record
 from jobs.runtime.scratch import compute_once
+from jobs.runtime.session import collect_leftovers
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -120,6 +121,7 @@ def run_stage(run: Run, stage: Stage) -> Outcome:
         _record_failure(run, replace(record, seconds=time.monotonic() - clock))
         raise
     seconds = time.monotonic() - clock
+    collect_leftovers()
     outputs = {name: version_of(run.session_if_needed(), run.lake, name) for name in stage.writes}
     done = replace(record, outcome="done", outputs=outputs, counts=counts, seconds=seconds)
     write_record(run.spark, run.lake, done)

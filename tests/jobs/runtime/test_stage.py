@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -91,3 +92,16 @@ def test_an_earlier_day_only_reads(watched: Watched) -> None:
 def test_a_stage_that_cannot_tell_what_crosses_looks_at_all_keys_on_a_new_day(watched: Watched) -> None:
     watched.crosses = False
     assert watched.runs_on(3) == ("as_of moved", "all")
+
+
+def test_where_the_collector_does_not_run_by_itself_it_runs_after_each_stage(watched: Watched) -> None:
+    phases: list[str] = []
+    watched.deliver(("a", 2))
+    gc.callbacks.append(note := lambda phase, about: phases.append(phase))
+    gc.disable()
+    try:
+        watched.runs_on(3)
+    finally:
+        gc.enable()
+        gc.callbacks.remove(note)
+    assert phases == ["start", "stop"]
