@@ -28,6 +28,10 @@ _NEEDS_OF = ("sum", "min", "max", "distinct", "top", "recent", "open", "formula"
 _OF_NUMBERS = ("sum", "min", "max", "formula")
 _MAY_BE_SPLIT = ("count", "sum", "first", "last")
 _WITH_TYPE = ("sum", "min", "max", "top", "formula")
+_PARTS = {
+    "count": ("number",), "sum": ("number",), "top": ("number", "last_at"), "first": ("first_at",), "last": ("last_at",),
+    "recent": ("last_at",), "open": ("last_at", "closed_at"), "distinct": (),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,11 +134,23 @@ class Measure(Declared):
         return needs or (self.measure in ("first", "last") and self.of is not None)
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Of a remembered value, what is told of it: how much, when first, when last, when something closed it last."""
+        return _PARTS[self.measure]
+
+    @property
     def event_columns(self) -> tuple[str, ...]:
         """The columns of an event, or attributes of it, that its expressions name."""
         keys = ("filter", "of", "by", "weigh", "closed_by")
         found = [self.expression(key) for key in keys] if self.measure != "formula" else []
         return tuple(dict.fromkeys(column for expression in found if expression for column in expression.columns))
+
+
+STANDARD_COUNTS = tuple(
+    Measure(name=name, measure="sum", over="days", of=name, type="bigint")
+    for name in ("events", "returns", "product_views", "add_to_carts", "app_opens", "calls")
+)
+"""What every profile has beside the declared measures."""
 
 
 def formula_columns(text: str) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def activity_stage(project: Project) -> Stage:
         name="build-activity",
         reads=(EVENTS.name,),
         writes=(ACTIVITY.name, measures.name),
-        fingerprint=lambda p: fingerprint("activity 2", p.segments.purchases, *(_of_a_day(m) for m in p.profile.event_measures)),
+        fingerprint=lambda p: fingerprint("activity 3", p.segments.purchases, *(_of_a_day(m) for m in p.profile.event_measures)),
         keys=lambda run, feeds: _days(union(list(feeds.values()))),
         body=_build_activity,
     )

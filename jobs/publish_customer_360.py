@@ -80,9 +80,7 @@ def _publish(run: Run, changes: Changes) -> dict[str, Any]:
         )
     current = assignments.where("is_current")
     measures = _measures(run, activity, identities)
-    rows = build_customer_360(
-        identities, told, consents, activity, measures, rfm, scores, current, project.identity, project.profile
-    )
+    rows = build_customer_360(identities, told, consents, measures, rfm, scores, current, project.identity, project.profile)
     table = customer_360_table(project.profile)
     counts = merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",), few=changes.few)
     if changes.keys is None:  # as at first, and after every change of what is declared

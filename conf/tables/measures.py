@@ -10,18 +10,18 @@ from conf.tables.contract import Column, Table
 from conf.tables.silver import DAY, LONG, MONEY, QUANTITY, STRING, TIME
 
 EXACT = T.DecimalType(28, 6)
-VALUES = T.ArrayType(
-    T.StructType(
-        [
-            T.StructField("value", STRING),
-            T.StructField("number", EXACT),
-            T.StructField("first_at", TIME),
-            T.StructField("last_at", TIME),
-            T.StructField("closed_at", TIME),
-        ]
-    )
+VALUE = T.StructType(
+    [
+        T.StructField("value", STRING),
+        T.StructField("number", EXACT),
+        T.StructField("first_at", TIME),
+        T.StructField("last_at", TIME),
+        T.StructField("closed_at", TIME),
+    ]
 )
-"""What a day tells of values: of each how much, when first, when last, and when something closed it last."""
+"""What a day tells of a value: how much, when first, when last, and when something closed it last; null for what its measure
+has no use for.
+"""
 
 _NUMBERS: dict[str, T.DataType] = {
     "bigint": LONG,
@@ -59,7 +59,7 @@ def activity_measures_table(profile: ProfileConfig) -> Table:
 
 def _of_a_day(measure: Measure) -> T.DataType:
     if measure.of_values:
-        return VALUES
+        return T.ArrayType(VALUE)
     return {"count": LONG, "first": TIME, "last": TIME}.get(measure.measure, EXACT)
 
 

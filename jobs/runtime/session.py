@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LOCAL_CONFIGURATION = {
     "spark.driver.memory": "2g",
     "spark.sql.shuffle.partitions": "4",
+    # What is shuffled comes in so many parts at first, and small ones are put together: the parts of much data fit into memory.
+    "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
     "spark.databricks.delta.snapshotPartitions": "2",  # Delta reads its log with 50 otherwise
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # a job to list files costs more than listing
     "spark.sql.files.openCostInBytes": "262144",  # many small files a day: pack more of them into a task

@@ -11,14 +11,11 @@ from conf.matching import MATCH_NAMESPACE
 from conf.profile import ProfileConfig
 from conf.tables.gold import customer_360_table
 
-_COUNTS = ("events", "returns", "product_views", "add_to_carts", "app_opens", "calls")
-
 
 def build_customer_360(
     identities: DataFrame,
     attributes: DataFrame,
     consents: DataFrame,
-    activity: DataFrame,
     measures: DataFrame,
     rfm: DataFrame,
     scores: DataFrame,
@@ -30,12 +27,11 @@ def build_customer_360(
 
     A match holds a profile's identifiers together and is none of them: one that is cut off at both ends is nobody.
 
-    ``measures`` are of all these profiles. Counts are 0 where there was none; purchases and segment are null for a profile
-    that never bought. ``assignments`` are the current ones.
+    ``measures`` are of all these profiles; purchases and segment are null for one that never bought. ``assignments`` are the
+    current ones.
     """
     table = customer_360_table(profile)
     graph = _identity_summary(identities, identity)
-    done = _activity_summary(activity, identities)
     segment = assignments.select(
         "profile_id",
         "segment",
@@ -48,12 +44,10 @@ def build_customer_360(
     joined = (
         graph.join(attributes.drop("provenance"), "profile_id", "left")
         .join(_consent_columns(consents, profile), "profile_id", "left")
-        .join(done, "profile_id", "left")
         .join(measures, "profile_id", "left")
         .join(rfm, "profile_id", "left")
         .join(scores.drop("model_version"), "profile_id", "left")
         .join(segment, "profile_id", "left")
-        .fillna(0, subset=list(_COUNTS))
     )
     return joined.select(*table.column_names)
 
@@ -69,11 +63,6 @@ def _identity_summary(identities: DataFrame, identity: IdentityConfig) -> DataFr
         F.max("last_seen").alias("last_seen"),
     )
     return summary.where("identifiers > 0")
-
-
-def _activity_summary(activity: DataFrame, identities: DataFrame) -> DataFrame:
-    held = identities.select("identifier_id", "profile_id")
-    return activity.join(held, "identifier_id", "inner").groupBy("profile_id").agg(*(F.sum(name).alias(name) for name in _COUNTS))
 
 
 def _consent_columns(consents: DataFrame, profile: ProfileConfig) -> DataFrame:

@@ -12,11 +12,12 @@ from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from conf.activity import Measure
 from conf.profile import ProfileConfig
-from conf.tables.measures import EXACT, activity_measures_table
-from transforms.profile.values import add_up_values, collected, in_time
+from conf.tables.measures import EXACT, VALUE, activity_measures_table
+from transforms.profile.values import add_up_values, micros, one_by_one
 
 _DAY = ("identifier_id", "activity_on")
 
@@ -68,9 +69,9 @@ def _plain_of_a_day(measure: Measure) -> Column:
 def _values_of_days(days: DataFrame, measures: list[Measure]) -> DataFrame:
     """One row per identifier and day, a column of values for each measure."""
     told = [entry for measure in measures for entry in _entries_of_an_event(measure)]
-    entries = days.select(*_DAY, F.inline(F.array_compact(F.array(*told))))
-    by_value = add_up_values(entries.where(F.col("value").isNotNull()), *_DAY)
-    return by_value.groupBy(*_DAY).agg(*(_worth_keeping(m, collected(m.name)).alias(m.name) for m in measures))
+    # Brought together before there is a row for each value, so that adding them up moves nothing more.
+    entries = days.repartition(*_DAY).select(*_DAY, one_by_one(told)).where(F.col("value").isNotNull())
+    return add_up_values(entries, *_DAY).groupBy(*_DAY).agg(*(_values_of(measure).alias(measure.name) for measure in measures))
 
 
 def _entries_of_an_event(measure: Measure) -> list[Column]:
@@ -82,27 +83,31 @@ def _entries_of_an_event(measure: Measure) -> list[Column]:
         number = _sql(measure, "weigh")
     elif measure.measure == "sum":
         number = _sql(measure, "of")
-    entries = [F.when(_counts(measure), _entry(measure.name, value, number, at, F.lit(None)))]
+    entries = [F.when(_counts(measure), _entry(measure, value, number=number, first_at=at, last_at=at))]
     if measure.closed_by is not None:
-        entries.append(F.when(_sql(measure, "closed_by"), _entry(measure.name, value, F.lit(None), F.lit(None), at)))
+        entries.append(F.when(_sql(measure, "closed_by"), _entry(measure, value, closed_at=at)))
     return entries
 
 
-def _entry(name: str, value: Column, number: Column, at: Column, closed_at: Column) -> Column:
-    return F.struct(
-        F.lit(name).alias("column"),
-        value.alias("value"),
-        number.try_cast(EXACT).alias("number"),
-        at.cast("timestamp").alias("first_at"),
-        at.cast("timestamp").alias("last_at"),
-        closed_at.cast("timestamp").alias("closed_at"),
-    )
+def _entry(measure: Measure, value: Column, **told: Column) -> Column:
+    parts = [
+        (told[f.name] if f.name in told and f.name in measure.parts else F.lit(None)).try_cast(f.dataType).alias(f.name)
+        for f in VALUE.fields[1:]
+    ]
+    return F.struct(F.lit(measure.name).alias("column"), value.alias("value"), *parts)
 
 
-def _worth_keeping(measure: Measure, values: Column) -> Column:
-    """Of a day's values those that can still matter; null where there is none."""
-    if measure.measure == "recent":
-        values = F.array_sort(F.slice(in_time(values, "last_at", newest=True), 1, measure.keep))
-    elif measure.measure in ("first", "last") and measure.by is None:
-        values = F.slice(in_time(values, f"{measure.measure}_at", newest=measure.measure == "last"), 1, 1)
+def _values_of(measure: Measure) -> Column:
+    """A day's values in their own order, of them those that can still matter; null where there is none."""
+    entry = [F.col(name) for name in VALUE.names]
+    if measure.measure == "recent" or (measure.measure in ("first", "last") and measure.by is None):
+        moment = micros(measure.parts[0], newest=measure.measure != "first").alias("micros")
+        first = F.slice(_collected(measure, F.struct(moment, *entry)), 1, measure.keep if measure.measure == "recent" else 1)
+        values = F.sort_array(F.arrays_zip(*(first[name] for name in VALUE.names)).cast(T.ArrayType(VALUE)))
+    else:
+        values = _collected(measure, F.struct(*entry))
     return F.when(F.size(values) > 0, values)
+
+
+def _collected(measure: Measure, entry: Column) -> Column:
+    return F.sort_array(F.collect_list(F.when(F.col("column") == measure.name, entry)))

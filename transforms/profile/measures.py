@@ -10,20 +10,21 @@ from operator import or_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from conf.activity import Measure, MeasureColumn
+from conf.activity import STANDARD_COUNTS, Measure, MeasureColumn
 from conf.profile import ProfileConfig
 from conf.tables.measures import measure_type
 from transforms.profile.days import has_entered, has_left, is_in_window
-from transforms.profile.values import add_up_values, collected, in_time
+from transforms.profile.values import add_up_values, micros, one_by_one
 
 
 def measure_profiles(
     days: DataFrame, activity: DataFrame, identities: DataFrame, profile: ProfileConfig, as_of: date | Column
 ) -> DataFrame:
     """``silver.activity_measures``, ``silver.activity`` and identities -> one row per profile, with the column of every
-    window of every measure. Counts and sums of nothing are 0, all else is null. A window ends with the day of ``as_of``.
-    ``identities`` are ``identifier_id`` and ``profile_id``, and ``as_of`` where that is a column.
+    window of every measure, and the standard counts. Counts and sums of nothing are 0, all else is null. A window ends with
+    the day of ``as_of``. ``identities`` are ``identifier_id`` and ``profile_id``, and ``as_of`` where that is a column.
     """
+    profile = profile.model_copy(update={"activity": (*STANDARD_COUNTS, *profile.activity)})
     held = identities.select("profile_id").distinct()
     parts = [
         _from_activity(_of_profiles(activity, identities), profile, as_of),
@@ -50,10 +51,10 @@ def _is_in(column: MeasureColumn, as_of: date | Column) -> Column:
     return F.lit(True) if column.days is None else is_in_window(F.col("activity_on"), column.days, as_of)
 
 
-def _from_activity(days: DataFrame, profile: ProfileConfig, as_of: date | Column) -> DataFrame | None:
+def _from_activity(days: DataFrame, profile: ProfileConfig, as_of: date | Column) -> DataFrame:
     wanted = _columns([measure for measure in profile.activity if measure.over == "days"])
     sums = [F.try_sum(F.when(_is_in(column, as_of), F.col(str(measure.of)))).alias(column.name) for measure, column in wanted]
-    return days.groupBy("profile_id").agg(*sums) if sums else None
+    return days.groupBy("profile_id").agg(*sums)
 
 
 def _plain_of_profiles(days: DataFrame, profile: ProfileConfig, as_of: date | Column) -> DataFrame | None:
@@ -71,65 +72,48 @@ def _values_of_profiles(days: DataFrame, profile: ProfileConfig, as_of: date | C
     if not wanted:
         return None
     kept = [
-        F.when(
-            _is_in(column, as_of) & F.col(measure.name).isNotNull(),
-            F.struct(F.lit(column.name).alias("column"), F.col(measure.name).alias("told")),
-        )
+        F.when(_is_in(column, as_of), F.struct(F.lit(column.name).alias("column"), F.col(measure.name).alias("told")))
         for measure, column in wanted
     ]
-    by_column = days.select("profile_id", F.inline(F.array_compact(F.array(*kept))))
+    by_column = days.repartition("profile_id").select("profile_id", one_by_one(kept)).where(F.col("told").isNotNull())
     by_value = add_up_values(by_column.select("profile_id", "column", F.inline("told")), "profile_id")
-    return by_value.groupBy("profile_id").agg(*(collected(column.name).alias(column.name) for _, column in wanted))
+    return by_value.groupBy("profile_id").agg(*(_value(measure, column.name).alias(column.name) for measure, column in wanted))
 
 
 def _finished(profile: ProfileConfig) -> list[Column]:
-    """The columns as the profile has them, from numbers, times and values that were added up; formulas are still to come."""
+    """The columns as the profile has them, of one without any such event, too; formulas are still to come."""
     finished = []
     for measure, column in _columns([m for m in profile.activity if m.measure != "formula"]):
         made = F.col(column.name)
-        if measure.of_values:
-            made = _value(measure, made)
-        elif measure.measure in ("count", "sum"):
-            made = F.coalesce(made, F.lit(0)).try_cast(measure_type(measure))
-        else:
-            made = made.try_cast(measure_type(measure))
-        finished.append(made.alias(column.name))
+        if measure.measure in ("count", "sum", "distinct") and measure.by is None:
+            made = F.coalesce(made, F.lit(0))
+        finished.append(made.try_cast(measure_type(measure)).alias(column.name))
     return finished
 
 
-def _value(measure: Measure, values: Column) -> Column:
-    """What a column of values says in the end; ``values`` are in their own order, or null."""
-    kind = measure_type(measure)
+def _value(measure: Measure, column: str) -> Column:
+    """What the rows of a column, one per value, come to."""
+    is_it, value = F.col("column") == column, F.col("value")
     if measure.by is not None:
-        part = {"first": "first_at", "last": "last_at"}.get(measure.measure, "number")
-        return _map_of(values, part).cast(kind)
+        return _map_of(is_it, measure.parts[0])
     if measure.measure == "distinct":
-        return F.coalesce(F.array_size(values), F.lit(0)).cast(kind)
+        return F.count(F.when(is_it, 1))
     if measure.measure == "open":
-        still = F.filter(values, lambda e: e["last_at"].isNotNull() & (e["closed_at"].isNull() | (e["last_at"] > e["closed_at"])))
-        return F.when(F.size(still) > 0, _map_of(still, "last_at"))
+        is_open = F.col("closed_at").isNull() | (F.col("last_at") > F.col("closed_at"))
+        return _map_of(is_it & F.col("last_at").isNotNull() & is_open, "last_at")
+    if measure.measure == "top":  # of equals the one seen last, then the first in order
+        most = F.struct((-F.col("number")).alias("most"), micros("last_at", newest=True).alias("newest"), value)
+        return F.min(F.when(is_it & F.col("number").isNotNull(), most))["value"]
+    moment = micros(measure.parts[0], newest=measure.measure != "first").alias("moment")
     if measure.measure == "recent":
-        newest = F.slice(in_time(values, "last_at", newest=True), 1, measure.keep)
-        return F.when(F.size(newest) > 0, F.transform(newest, lambda e: e["value"]))
-    if measure.measure == "top":
-        return _most(values).try_cast(kind)
-    return F.get(in_time(values, f"{measure.measure}_at", newest=measure.measure == "last"), F.lit(0))["value"]
+        newest = F.slice(F.sort_array(F.collect_list(F.when(is_it, F.struct(moment, value)))), 1, measure.keep)
+        return F.when(F.size(newest) > 0, newest["value"])
+    return F.min(F.when(is_it, F.struct(moment, value)))["value"]
 
 
-def _map_of(values: Column, part: str) -> Column:
-    entries = F.transform(values, lambda e: F.struct(e["value"].alias("key"), e[part].alias("value")))
-    return F.when(F.size(values) > 0, F.map_from_entries(entries))
-
-
-def _most(values: Column) -> Column:
-    """The value with the most; of equals the one seen last, then the first in order."""
-
-    def ranked(entry: Column) -> Column:
-        return F.struct(
-            (-entry["number"]).alias("most"), (-F.unix_micros(entry["last_at"])).alias("newest"), entry["value"].alias("value")
-        )
-
-    return F.array_min(F.transform(F.filter(values, lambda e: e["number"].isNotNull()), ranked))["value"]
+def _map_of(counts: Column, part: str) -> Column:
+    entries = F.sort_array(F.collect_list(F.when(counts, F.struct(F.col("value").alias("key"), F.col(part).alias("value")))))
+    return F.when(F.size(entries) > 0, F.map_from_entries(entries))
 
 
 def _formula(measure: Measure) -> Column:

@@ -123,6 +123,12 @@ def test_what_all_identifiers_of_a_profile_did_is_one_story(household: dict[str,
     assert (ann["views"], ann["orders"], ann["spend"], plain(ann["cart"])) == (1, 1, Decimal("3.00"), {"milk": at(8, 6)})
 
 
+def test_every_profile_has_the_standard_counts(household: dict[str, Any]) -> None:
+    names = ("events", "product_views", "add_to_carts", "returns", "app_opens", "calls")
+    counts = {who: tuple(told[name] for name in names) for who, told in household.items()}
+    assert counts == {"ann": (4, 1, 2, 0, 0, 0), "bob": (0, 0, 0, 0, 0, 0)}
+
+
 def test_who_did_nothing_has_zeros_and_nulls(household: dict[str, Any]) -> None:
     assert {name: household["bob"][name] for name in NOBODY} == NOBODY
     assert [household["bob"][name] for name in ("cart", "viewed", "seen", "order_value")] == [None] * 4
