@@ -56,6 +56,7 @@ def write_history(target: Path, profiles: int) -> None:
                  case channel when 'till' then 'store-' || hash(customer, visit, 'store') % 50 end as store, channel,
                  case when event_type in ('purchase', 'return') then 1::decimal(18,3) end as quantity,
                  case when event_type in ('purchase', 'return') then money end as revenue,
+                 map {{'size': 'size-' || product % 12}} as attributes,
                  md5(case when customer % 2 = 0 and channel = 'web' then 'browser-' else 'loyalty-' end || customer)
                    as primary_identifier_id
           from told
@@ -77,6 +78,7 @@ def write_evening(target: Path, first: int, customers: int, history: int) -> Non
                  'purchase' as event_type, '{LAST_DAY} 22:30:00+00'::timestamptz as occurred_at, date '{LAST_DAY}' as occurred_on,
                  'evening-' || n as order_id, '7' as product_id, 'category-7' as category, 'brand-7' as brand,
                  'store-7' as store, 'till' as channel, 1::decimal(18,3) as quantity, 9.99::decimal(18,2) as revenue,
+                 map {{'size': 'size-7'}} as attributes,
                  md5('loyalty-' || n * ({history} // {customers})) as primary_identifier_id
           from range({customers}) t(n)
         ) to '{target}' (format parquet, per_thread_output true)""")

@@ -26,7 +26,7 @@ NUMBERS = (
     *(f"products_viewed_{days}d" for days in (7, 30, 90)),
     "preferred_hour_365d",
 )
-TEXTS = ("preferred_category_365d", "preferred_brand_365d", "preferred_store_365d")
+TEXTS = ("preferred_category_365d", "preferred_brand_365d", "preferred_store_365d", "preferred_size_365d")
 MAPS = ("first_seen_by_channel", "last_seen_by_channel", "open_cart_30d")
 LISTS = ("last_products_viewed",)
 
@@ -123,12 +123,13 @@ def _channels(named: DataFrame) -> DataFrame:
 def _tops(named: DataFrame) -> list[DataFrame]:
     from pyspark.sql import functions as F
 
-    bought = named.where(_is("purchase"))
+    bought = named.where(_is("purchase")).withColumn("size", F.col("attributes")["size"])
     hours = named.withColumn("hour", F.hour("occurred_at"))
     return [
         _top(bought, "category", F.count(F.lit(1)), "preferred_category_365d"),
         _top(bought, "brand", F.sum("revenue"), "preferred_brand_365d"),
         _top(bought, "store", F.count(F.lit(1)), "preferred_store_365d"),
+        _top(bought, "size", F.count(F.lit(1)), "preferred_size_365d"),
         _top(hours, "hour", F.count(F.lit(1)), "preferred_hour_365d"),
     ]
 
@@ -177,7 +178,7 @@ def measure_with_duckdb(events: Path, identities: Path, as_of: date, target: Pat
     connection.execute(f"""
         create temp table named as
         select profile_id, occurred_at, occurred_on, event_type, source, order_id, product_id, category, brand, store, channel,
-               quantity, revenue
+               quantity, revenue, attributes['size'] as size
         from read_parquet([{files["e"]}]) e join read_parquet([{files["i"]}]) i on e.primary_identifier_id = i.identifier_id
     """)
     people = f"(select distinct profile_id from read_parquet([{files['i']}]))"
@@ -237,5 +238,6 @@ def _question(as_of: date, people: str) -> str:
         left join {top("category", "count(*)", "preferred_category_365d", bought)} using (profile_id)
         left join {top("brand", "sum(revenue)", "preferred_brand_365d", bought)} using (profile_id)
         left join {top("store", "count(*)", "preferred_store_365d", bought)} using (profile_id)
+        left join {top("size", "count(*)", "preferred_size_365d", bought)} using (profile_id)
         left join {top("hour(occurred_at)", "count(*)", "preferred_hour_365d", "true")} using (profile_id)
     """

@@ -66,7 +66,9 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
     if not conf_dir.is_dir():
         raise ConfigurationError([f"{conf_dir}: the configuration folder is missing"])
     settings = read_model(conf_dir / "env" / f"{env}.yml", Settings, f"env/{env}.yml", problems)
+    told = len(problems)
     sources = _read_sources(conf_dir, problems)
+    all_read = len(problems) == told  # what a source maps that cannot be read is not known
     identity = read_model(conf_dir / "identity.yml", IdentityConfig, "identity.yml", problems)
     profile = read_model(conf_dir / "profile.yml", ProfileConfig, "profile.yml", problems)
     segments = read_model(conf_dir / "segments.yml", SegmentsConfig, "segments.yml", problems)
@@ -75,15 +77,12 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
         predictions = read_model(conf_dir / "predictions.yml", PredictionsConfig, "predictions.yml", problems)
     if identity is not None:
         problems.extend(_unknown_namespaces(sources, identity))
-        problems.extend(_matching_problems(sources, identity))
+        problems.extend(_kept_namespaces(sources) if identity.matching is not None else [])
     if profile is not None:
-        problems.extend(_unknown_attributes(sources, profile))
         problems.extend(disagreements(sources, profile))
-        mapped = {name for source in sources if source.kind == "events" for name in source.attribute_names}
-        problems.extend(unknown_event_columns(profile.activity, mapped))
         problems.extend(_repeated_columns(profile))
-    if segments is not None:
-        problems.extend(_unmapped_margin(sources, segments))
+    if all_read:
+        problems.extend(_unmapped(sources, identity, profile, segments))
     raise_problems(problems)
     assert settings is not None
     assert identity is not None
@@ -133,21 +132,33 @@ def _unknown_namespaces(sources: tuple[Source, ...], identity: IdentityConfig) -
     ]
 
 
-def _matching_problems(sources: tuple[Source, ...], identity: IdentityConfig) -> list[str]:
-    if identity.matching is None:
-        return []
-    mapped = {name for source in sources if source.kind == "records" for name in source.attribute_names}
-    problems = [
-        f"identity.yml: `matching`: no source of kind records maps {name!r}"
-        for name in identity.matching.attributes
-        if name not in mapped
-    ]
-    problems += [
+def _unmapped(
+    sources: tuple[Source, ...], identity: IdentityConfig | None, profile: ProfileConfig | None, segments: SegmentsConfig | None
+) -> list[str]:
+    """What is declared over something that no source maps, or over a source that there is not."""
+    problems = []
+    if identity is not None and identity.matching is not None:
+        mapped = {name for source in sources if source.kind == "records" for name in source.attribute_names}
+        problems += [
+            f"identity.yml: `matching`: no source of kind records maps {name!r}"
+            for name in identity.matching.attributes
+            if name not in mapped
+        ]
+    if profile is not None:
+        problems += _unknown_attributes(sources, profile)
+        mapped = {name for source in sources if source.kind == "events" for name in source.attribute_names}
+        problems += unknown_event_columns(profile.activity, mapped)
+    if segments is not None:
+        problems += _unmapped_margin(sources, segments)
+    return problems
+
+
+def _kept_namespaces(sources: tuple[Source, ...]) -> list[str]:
+    return [
         f"sources/{source.source}.yml: `identifiers`: the namespace {MATCH_NAMESPACE!r} is kept for `matching` in identity.yml"
         for source in sources
         if any(identifier.namespace == MATCH_NAMESPACE for identifier in source.identifiers)
     ]
-    return problems
 
 
 def _repeated_columns(profile: ProfileConfig) -> list[str]:

@@ -24,6 +24,7 @@ def spark() -> Iterator[SparkSession]:
         "spark.sql.codegen.wholeStage=false",
         "spark.sql.codegen.factoryMode=NO_CODEGEN",
         "spark.sql.shuffle.partitions=2",
+        "spark.sql.adaptive.coalescePartitions.initialPartitionNum=2",
         "spark.databricks.delta.snapshotPartitions=1",
         "spark.driver.memory=4g",
     )

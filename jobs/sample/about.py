@@ -10,7 +10,7 @@ A retailer's year, 2017-01-01 to 2018-01-01, as five feeds with a file a day. Pa
 
 | folder | real | generated |
 | --- | --- | --- |
-| `pos/` | baskets, products, stores, quantities, money, times, departments, categories, brands | `card_number`; \
+| `pos/` | baskets, products, stores, quantities, money, times, departments, categories, brands, sizes | `card_number`; \
 lines whose basket id begins with `X` (they are bad on purpose); that some lines come again in the next day's file |
 | `crm/` | age, income, home ownership, marital status, household size and composition, kids, for 801 households | \
 `crm_id`, names, e-mails, phones, cards, cities, postcodes, consent, times; rows with the name Import Test (bad) |

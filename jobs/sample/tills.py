@@ -18,7 +18,7 @@ from jobs.sample.real_data import RealData
 
 HEADER = (
     "basket_id,product_id,store_id,card_number,quantity,sales_value,retail_disc,coupon_disc,coupon_match_disc,"
-    "transaction_timestamp,department,product_category,brand"
+    "transaction_timestamp,department,product_category,brand,package_size"
 )
 MONEY = ("sales_value", "retail_disc", "coupon_disc", "coupon_match_disc")
 REPEAT_EVERY = 5
@@ -113,7 +113,7 @@ def _as_text(lines: pd.DataFrame, cards: pa.Array, products: pd.DataFrame) -> pa
     row = np.minimum(np.searchsorted(ids, lines["product_id"].to_numpy()), len(ids) - 1)
     unknown = ids[row] != lines["product_id"].to_numpy()
     index = pa.array(row, mask=unknown)
-    about = [pa.array(products[name]).take(index) for name in ("department", "product_category", "brand")]
+    about = [pa.array(products[name]).take(index) for name in ("department", "product_category", "brand", "package_size")]
     columns = [basket, product, store, cards, quantity, *money, times, *about]
     return pc.binary_join_element_wise(*columns, ",", null_handling="replace", null_replacement="")
 

@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 from conf.activity import Measure, unknown_event_columns
 from conf.profile import ProfileConfig
-from conf.tables.measures import VALUES, activity_measures_table, measure_columns
+from conf.tables.measures import VALUE, activity_measures_table, measure_columns
 
 
 def declared(*measures: dict[str, Any]) -> ProfileConfig:
@@ -64,7 +64,7 @@ def test_a_measure_makes_a_column_for_each_window() -> None:
         ("seen", "map<string,timestamp>", "last"),
     ]
     days = {column.name: column.type for column in activity_measures_table(profile).columns[2:]}
-    assert days == {"views": T.LongType(), "hour": VALUES, "seen": VALUES}
+    assert days == {"views": T.LongType(), "hour": T.ArrayType(VALUE), "seen": T.ArrayType(VALUE)}
 
 
 def test_columns_that_no_event_has_are_told() -> None:

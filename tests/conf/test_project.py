@@ -83,6 +83,13 @@ def test_an_empty_folder_lacks_every_file(tmp_path: Path) -> None:
     ]
 
 
+def test_what_a_broken_source_would_map_is_not_missed_as_well(conf: Path) -> None:
+    edit(conf / "profile.yml", "name: city", "name: town")
+    edit(conf / "sources" / "pos.yml", "kind: events", "kind: happenings")
+    (problem,) = problems_of(conf)
+    assert problem.startswith("sources/pos.yml:")
+
+
 def test_problems_of_all_files_are_told_at_once(conf: Path) -> None:
     edit(conf / "sources" / "pos.yml", "kind: events", "kind: happenings")
     edit(conf / "sources" / "crm.yml", "{namespace: phone", "{namespace: fax")

@@ -40,10 +40,10 @@ def test_all_days_hold_every_household_purchase_and_cent(year: Landing) -> None:
     assert len({person_of[card.upper().replace(" ", "")] for card in buyers}) == 2_469
 
 
-def test_money_has_two_decimals_and_a_line_thirteen_fields(year: Landing) -> None:
+def test_money_has_two_decimals_and_a_line_fourteen_fields(year: Landing) -> None:
     first = next(iter(sorted((year.root / "pos").iterdir()))).read_text().splitlines()[1:]
     fields = [line.split(",") for line in first if not line.startswith("X")]
-    assert {len(line) for line in fields} == {13}
+    assert {len(line) for line in fields} == {14}
     assert {len(text.split(".")[1]) for line in fields for text in line[5:9]} == {2}
 
 

@@ -13,7 +13,7 @@ from jobs.sample.households import Household, family_pairs
 from jobs.sample.sessions import plan_sessions
 from tests.jobs.sample.conftest import SEED, Landing
 
-FIELDS = 13
+FIELDS = 14
 
 
 @pytest.fixture(scope="module")
