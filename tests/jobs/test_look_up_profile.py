@@ -22,7 +22,7 @@ from jobs.look_up_profile import Lookup
 from jobs.lookup.tables import FileTables
 from jobs.runtime import session
 from jobs.runtime.lake import Lake, append_to_files, read_rows
-from tests.jobs.lookup.few_rows import ANA, CARD, COOKIE, PROJECT, few_rows, identity, the_id
+from tests.jobs.lookup.few_rows import ANA, CARD, COOKIE, MAIL, PROJECT, TABLET, few_rows, identity, the_id
 
 PATIENCE = 60  # seconds; only a bound for a test that would otherwise wait for ever
 
@@ -62,6 +62,14 @@ def test_an_id_that_moved_says_from_where_and_when(ask: Any) -> None:
     (moved,) = ask(COOKIE)[1]["moves"]
     assert (moved["from_profile_id"], moved["to_profile_id"], moved["reason"]) == (COOKIE, ANA, "merged")
     assert ask(ANA)[1]["moves"] == []
+
+
+def test_a_severed_link_is_told_at_both_of_its_ends_and_no_link_twice(ask: Any) -> None:
+    anas, bens = (ask(who)[1]["links"] for who in ("crm_id:1042", "crm_id:2000"))
+    severed = (CARD, TABLET, "limit:crm_id")
+    assert [(link["identifier_id"], link["other_identifier_id"], link["severed"]) for link in bens] == [severed]
+    ends = [(link["identifier_id"], link["other_identifier_id"], link["severed"]) for link in anas]
+    assert sorted(ends) == sorted({(ANA, CARD, None), (ANA, MAIL, None), (CARD, COOKIE, None), severed})
 
 
 def test_on_a_past_day_it_is_who_it_was_then(ask: Any) -> None:
