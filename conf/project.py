@@ -77,7 +77,7 @@ def load_project(conf_dir: Path | None = None, env: str = "local", lake: str | N
         predictions = read_model(conf_dir / "predictions.yml", PredictionsConfig, "predictions.yml", problems)
     if identity is not None:
         problems.extend(_unknown_namespaces(sources, identity))
-        problems.extend(_kept_namespaces(sources) if identity.matching is not None else [])
+        problems.extend(_misused_namespaces(sources, identity))
     if profile is not None:
         problems.extend(disagreements(sources, profile))
         problems.extend(_repeated_columns(profile))
@@ -138,7 +138,7 @@ def _unmapped(
     """What is declared over something that no source maps, or over a source that there is not."""
     problems = []
     if identity is not None and identity.matching is not None:
-        mapped = {name for source in sources if source.kind == "records" for name in source.attribute_names}
+        mapped = _mapped(sources, "records")
         problems += [
             f"identity.yml: `matching`: no source of kind records maps {name!r}"
             for name in identity.matching.attributes
@@ -146,14 +146,19 @@ def _unmapped(
         ]
     if profile is not None:
         problems += _unknown_attributes(sources, profile)
-        mapped = {name for source in sources if source.kind == "events" for name in source.attribute_names}
-        problems += unknown_event_columns(profile.activity, mapped)
+        problems += unknown_event_columns(profile.activity, _mapped(sources, "events"))
     if segments is not None:
         problems += _unmapped_margin(sources, segments)
     return problems
 
 
-def _kept_namespaces(sources: tuple[Source, ...]) -> list[str]:
+def _mapped(sources: tuple[Source, ...], kind: str) -> set[str]:
+    return {name for source in sources if source.kind == kind for name in source.attribute_names}
+
+
+def _misused_namespaces(sources: tuple[Source, ...], identity: IdentityConfig) -> list[str]:
+    if identity.matching is None:
+        return []
     return [
         f"sources/{source.source}.yml: `identifiers`: the namespace {MATCH_NAMESPACE!r} is kept for `matching` in identity.yml"
         for source in sources
@@ -173,7 +178,7 @@ def _repeated_columns(profile: ProfileConfig) -> list[str]:
 
 
 def _unknown_attributes(sources: tuple[Source, ...], profile: ProfileConfig) -> list[str]:
-    mapped = {name for source in sources if source.kind == "records" for name in source.attribute_names}
+    mapped = _mapped(sources, "records")
     names = {source.source for source in sources}
     problems = [
         f"profile.yml: `attributes`: no source of kind records maps {attribute.name!r}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.stuck import pytest_configure, pytest_runtest_protocol  # noqa: F401  (no test waits for ever)
+pytest_plugins = ["tests.stuck"]  # no test waits for ever
 
 REPOSITORY = Path(__file__).parents[1]
 
