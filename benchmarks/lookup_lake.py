@@ -31,6 +31,8 @@ NAMESPACES = {
 }
 """Namespace -> the value of profile number i, as SQL."""
 EVENTS_EACH = 5
+SHARED = 40
+"""Every so many profiles one's device was also used by the next one, whose link to it is severed."""
 DONE = "done"
 
 
@@ -101,16 +103,17 @@ def _by(choices: list[str], number: str) -> str:
     return f"case {number} {cases} end"
 
 
-def _rows(spark: SparkSession, table: Table, number: int, **values: str) -> DataFrame:
-    """Rows 0 to ``number`` of the table, from SQL over ``id``; what is not given is null."""
+def _rows(spark: SparkSession, table: Table, number: int, which: str = "true", **values: str) -> DataFrame:
+    """Rows 0 to ``number`` of the table, from SQL over ``id``, or those ``which`` it says; what is not given is null."""
     columns = [f"cast({values.get(c.name, 'null')} as {c.type.simpleString()}) as `{c.name}`" for c in table.columns]
-    return spark.range(number).selectExpr(*columns)
+    return spark.range(number).where(which).selectExpr(*columns)
 
 
 def _identities(spark: SparkSession, profiles: int) -> DataFrame:
     i = f"(id div {len(NAMESPACES)})"
     kind = f"(id % {len(NAMESPACES)})"
     own = _by([_id(name, i) for name in NAMESPACES], kind)
+    is_shared = f"{kind} = {list(NAMESPACES).index('device_id')} and {i} % {SHARED} = 0"
     values = {
         "identifier_id": own,
         "namespace": _by([f"'{name}'" for name in NAMESPACES], kind),
@@ -121,28 +124,33 @@ def _identities(spark: SparkSession, profiles: int) -> DataFrame:
         "first_seen": _day(i),
         "last_seen": _day(i),
         "times": "3",
+        "severed_from": f"if({is_shared}, array({_id('loyalty_id', f'({i} + 1)')}), array())",
     }
     return _rows(spark, IDENTITIES, profiles * len(NAMESPACES), **values)
 
 
 def _links(spark: SparkSession, profiles: int) -> DataFrame:
-    """The CRM number with itself, card and e-mail; the card with itself, device and browser."""
+    """The CRM number with itself, card and e-mail; the card with itself, device and browser, and with one that is another's."""
     pairs = [("crm_id", "crm_id"), ("crm_id", "loyalty_id"), ("crm_id", "email")]
     pairs += [("loyalty_id", "loyalty_id"), ("loyalty_id", "device_id"), ("loyalty_id", "cookie_id")]
+    pairs += [("loyalty_id", "device_id")]
     i, kind = f"(id div {len(pairs)})", f"(id % {len(pairs)})"
+    is_severed = f"{kind} = {len(pairs) - 1}"
+    whose = f"if({is_severed}, {i} - 1, {i})"
     values = {
         "identifier_id": _by([_id(one, i) for one, _ in pairs], kind),
-        "other_identifier_id": _by([_id(other, i) for _, other in pairs], kind),
+        "other_identifier_id": _by([_id(other, whose) for _, other in pairs], kind),
         "namespace": _by([f"'{one}'" for one, _ in pairs], kind),
         "other_namespace": _by([f"'{other}'" for _, other in pairs], kind),
         "value": _by([NAMESPACES[one].format(i=i) for one, _ in pairs], kind),
-        "other_value": _by([NAMESPACES[other].format(i=i) for _, other in pairs], kind),
+        "other_value": _by([NAMESPACES[other].format(i=whose) for _, other in pairs], kind),
         "first_seen": _day(i),
         "last_seen": _day(i),
         "times": "3",
         "sources": "array('crm')",
+        "severed": f"if({is_severed}, 'limit:crm_id', null)",
     }
-    return _rows(spark, IDENTITY_LINKS, profiles * len(pairs), **values)
+    return _rows(spark, IDENTITY_LINKS, profiles * len(pairs), f"not {is_severed} or {i} % {SHARED} = 1", **values)
 
 
 def _events(spark: SparkSession, profiles: int) -> DataFrame:

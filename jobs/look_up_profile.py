@@ -16,7 +16,14 @@ from conf.settings import parse_as_of
 from conf.tables.consents import CONSENTS
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
 from conf.tables.ops import ACCESS_LOG, LAKE, RUNS
-from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, profile_attributes_table
+from conf.tables.silver import (
+    EVENTS,
+    IDENTITIES,
+    IDENTITY_CHANGES,
+    IDENTITY_LINKS,
+    SEVERED_KEPT,
+    profile_attributes_table,
+)
 from jobs.lookup.profile import EVENT_COLUMNS, LINK_COLUMNS, Asked, Found, Profile, Row, put_together
 from jobs.lookup.question import Question, holder_at, read_question
 from jobs.lookup.tables import CatalogueTables, FileTables, Tables, one_of
@@ -103,11 +110,25 @@ class Lookup:
             *(partial(self._tables.rows, t.name, t.column_names, of_profile) for t in tables)
         )
         members = [row["identifier_id"] for row in identifiers] or [profile_id]
-        ends = f"{one_of('identifier_id', members)} or {one_of('other_identifier_id', members)}"
         links, done = self._together(
-            partial(self._tables.rows, IDENTITY_LINKS.name, LINK_COLUMNS, ends), partial(self._events, members, events, None)
+            partial(self._links, members, {row["identifier_id"]: row["severed_from"] for row in identifiers}),
+            partial(self._events, members, events, None),
         )
         return Found(told, identifiers, links, summed, measured, scored, consents, assigned, done)
+
+    def _links(self, members: list[str], severed_from: dict[str, list[str] | None]) -> list[Row]:
+        """The links at either end of which a member is.
+
+        Those that come from a member lie together. Of those that come from elsewhere none is followed, or it would be a
+        member; each member tells where they come from. Only where that is not all of them, as at a hub, all are gone through.
+        """
+        elsewhere = {one for cut in severed_from.values() for one in cut or ()}
+        hubs = [one for one, cut in severed_from.items() if cut is None or len(cut) >= SEVERED_KEPT]
+        asked = one_of("identifier_id", {*members, *elsewhere})
+        if hubs:
+            asked += f" or {one_of('other_identifier_id', hubs)}"
+        links = self._tables.rows(IDENTITY_LINKS.name, LINK_COLUMNS, asked)
+        return [link for link in links if not {link["identifier_id"], link["other_identifier_id"]}.isdisjoint(members)]
 
     def _found_at(self, profile_id: str, at: datetime, events: int) -> Found:
         """What of the profile is kept by time: who belonged to it, its segments, its events."""

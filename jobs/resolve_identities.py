@@ -41,7 +41,7 @@ def resolve_stage(project: Project) -> Stage:
         name="resolve-identities",
         reads=(EVENTS.name, RECORDS.name, IDENTITY_RULES.name, *([RECORD_MATCHES.name] if project.identity.matching else [])),
         writes=(IDENTITY_LINKS.name, IDENTITIES.name, IDENTITY_CHANGES.name),
-        fingerprint=lambda p: fingerprint(p.identity),
+        fingerprint=lambda p: fingerprint("identities 2", p.identity),
         keys=lambda run, feeds: _changed_identifiers(feeds),
         body=_resolve,
         # Links expire with time only where the configuration says so.

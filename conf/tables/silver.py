@@ -22,6 +22,9 @@ IDENTIFIERS = T.ArrayType(IDENTIFIER)
 ATTRIBUTES = T.MapType(STRING, STRING)
 EVIDENCE = T.ArrayType(T.StructType([T.StructField("attribute", STRING), T.StructField("weight", T.DoubleType())]))
 
+SEVERED_KEPT = 20
+"""Of how many links that are not followed an identifier tells where they come from: a hub has thousands."""
+
 _ORIGIN = (
     Column("source", STRING, "Source that delivered it", "none", False),
     Column("row_hash", STRING, "Bronze row it was made from (with row_ordinal)", "indirect", False),
@@ -138,7 +141,7 @@ IDENTITY_LINKS = Table(
         ),
     ),
     keys=("identifier_id", "other_identifier_id"),
-    cluster_by=("identifier_id", "other_identifier_id"),  # asked for by either end
+    cluster_by=("identifier_id",),
     file_mib=LOOKED_UP,
 )
 
@@ -155,6 +158,12 @@ IDENTITIES = Table(
         Column("first_seen", TIME, "First time it was seen (UTC)", "indirect"),
         Column("last_seen", TIME, "Last time it was seen (UTC)", "indirect"),
         Column("times", LONG, "How many rows carry it", "none"),
+        Column(
+            "severed_from",
+            T.ArrayType(STRING),
+            f"Identifiers whose link to it is not followed, sorted; the first {SEVERED_KEPT}",
+            "indirect",
+        ),
     ),
     keys=("identifier_id",),
     cluster_by=("identifier_id", "profile_id"),  # asked for by either

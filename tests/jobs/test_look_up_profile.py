@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from conf.tables.ops import ACCESS_LOG
-from conf.tables.silver import IDENTITIES
+from conf.tables.silver import IDENTITIES, IDENTITY_LINKS, SEVERED_KEPT
 from jobs import cli
 from jobs.look_up_profile import Lookup
 from jobs.lookup.tables import FileTables
 from jobs.runtime import session
 from jobs.runtime.lake import Lake, append_to_files, read_rows
-from tests.jobs.lookup.few_rows import ANA, CARD, COOKIE, MAIL, PROJECT, TABLET, few_rows, identity, the_id
+from tests.jobs.lookup.few_rows import ANA, CARD, COOKIE, MAIL, PROJECT, TABLET, few_rows, identity, link, the_id
 
 PATIENCE = 60  # seconds; only a bound for a test that would otherwise wait for ever
 
@@ -70,6 +70,19 @@ def test_a_severed_link_is_told_at_both_of_its_ends_and_no_link_twice(ask: Any) 
     assert [(link["identifier_id"], link["other_identifier_id"], link["severed"]) for link in bens] == [severed]
     ends = [(link["identifier_id"], link["other_identifier_id"], link["severed"]) for link in anas]
     assert sorted(ends) == sorted({(ANA, CARD, None), (ANA, MAIL, None), (CARD, COOKIE, None), severed})
+
+
+@pytest.mark.parametrize("kept", [SEVERED_KEPT, None])
+def test_a_hub_tells_all_of_its_links_and_so_does_whoever_does_not_know_where_they_come_from(
+    ask: Any, tmp_path: Path, kept: int | None
+) -> None:
+    till, lake = ("device_id", "till"), few_rows(tmp_path)
+    links = [link(("crm_id", f"3{n:03}"), till, severed="hub") for n in range(SEVERED_KEPT + 5)]
+    starts = sorted(link["identifier_id"] for link in links)
+    hub = identity(*till, the_id(*till), "hub") | {"severed_from": starts[:kept] if kept else None}
+    append_to_files(f"{lake}/silver/identity_links", IDENTITY_LINKS, links)
+    append_to_files(f"{lake}/silver/identities", IDENTITIES, [hub])
+    assert sorted(told["identifier_id"] for told in ask("device_id:till", where=str(lake))[1]["links"]) == starts
 
 
 def test_on_a_past_day_it_is_who_it_was_then(ask: Any) -> None:

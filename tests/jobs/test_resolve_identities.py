@@ -113,9 +113,11 @@ def rows_of(spark: SparkSession, world: World, ids: list[str]) -> Any:
 
 def assert_as_the_oracle_says(lake: Lake, world: World) -> None:
     answer = world.answer()
-    held = fetch(None, lake, IDENTITIES.name, ("identifier_id", "profile_id", "component_id")).to_pylist()
+    told = ("identifier_id", "profile_id", "component_id", "severed_from")
+    held = fetch(None, lake, IDENTITIES.name, told).to_pylist()
     assert {row["identifier_id"]: row["profile_id"] for row in held} == answer.profile
     assert {row["identifier_id"]: row["component_id"] for row in held} == answer.component
+    assert {row["identifier_id"]: row["severed_from"] for row in held} == answer.severed_from()
     links = fetch(None, lake, IDENTITY_LINKS.name, ("identifier_id", "other_identifier_id", "severed")).to_pylist()
     severed = {(row["identifier_id"], row["other_identifier_id"]): row["severed"] for row in links if row["severed"]}
     listed = {pair for pair, why in severed.items() if why == "blocked_value"}

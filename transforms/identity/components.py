@@ -23,10 +23,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from conf.tables.silver import SEVERED_KEPT
 from transforms.identity.cutting import Clusters, Limits, order_of_trust
 from transforms.identity.graph import NO_TIME, Graph, Mask, as_batch, number_links
 from transforms.identity.ids import Codes, unpack
@@ -34,6 +36,7 @@ from transforms.identity.rules import EXPIRED, FOLLOWED, HUB, SETTLED, UNLINKED,
 
 IDENTITY_COLUMNS = (
     "identifier_id", "namespace", "value", "component_id", "profile_id", "reason", "first_seen", "last_seen", "times",
+    "severed_from",
 )  # fmt: skip
 
 REASONS = ("hub", "anchor", "linked", "severed", "alone")
@@ -46,7 +49,9 @@ _LAST = np.iinfo(np.int64).max
 class Solution:
     """What was found: of each vertex, and in ``fate`` of each link, by number (:mod:`transforms.identity.rules`).
 
-    ``component`` and ``anchor`` are vertices. Times are microseconds, ``NO_TIME`` where there is none.
+    ``component`` and ``anchor`` are vertices. Times are microseconds, ``NO_TIME`` where there is none. ``cut_off`` has the
+    first ends of links that are not followed, by their other ends: those of vertex v from ``cut_off_at[v]`` to
+    ``cut_off_at[v + 1]``, in order, the first ``SEVERED_KEPT``.
     """
 
     fate: Codes
@@ -56,6 +61,8 @@ class Solution:
     first_seen: Codes
     last_seen: Codes
     times: Codes
+    cut_off: Codes
+    cut_off_at: Codes
 
 
 def solve_identities(links: pd.DataFrame, rules: ResolutionRules) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -85,6 +92,7 @@ def solve_identities(links: pd.DataFrame, rules: ResolutionRules) -> tuple[pd.Da
             "first_seen": _times(solution.first_seen),
             "last_seen": _times(solution.last_seen),
             "times": solution.times,
+            "severed_from": severed_from(graph, solution, np.arange(graph.size)).to_pylist(),
         }
     )
     return identities, _with_severed(links, solution.fate, rules)
@@ -104,7 +112,16 @@ def solve_graph(graph: Graph, rules: ResolutionRules, settled: Mask | None = Non
     # A row shows its primary identifier by itself, once, and each other one at the far end of one link, once.
     np.add.at(times, graph.right, graph.times)
     first_seen = np.where(first_seen == _LAST, NO_TIME, first_seen)
-    return Solution(fate, component, anchor, _reasons(graph, anchor, hubs), first_seen, last_seen, times)
+    reason = _reasons(graph, anchor, hubs)
+    return Solution(fate, component, anchor, reason, first_seen, last_seen, times, *_cut_off(graph, fate))
+
+
+def severed_from(graph: Graph, solution: Solution, vertices: Codes) -> pa.ListArray:
+    """For each of the vertices, the ids of the identifiers whose links to it are not followed."""
+    start, end = solution.cut_off_at[vertices], solution.cut_off_at[vertices + 1]
+    offsets = np.concatenate([[0], np.cumsum(end - start)])
+    places = np.repeat(start - offsets[:-1], end - start) + np.arange(offsets[-1])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), unpack(graph.ids.take(solution.cut_off[places])))
 
 
 def _judge_links(graph: Graph, rules: ResolutionRules, settled: Mask | None) -> tuple[Mask, Codes]:
@@ -209,6 +226,15 @@ def _anchors(graph: Graph, cluster: Codes) -> tuple[Codes, Codes]:
         anchor = _smallest(key[best], cluster[best], graph.size)
         best &= key == anchor[cluster]
     return first_seen, anchor[cluster]
+
+
+def _cut_off(graph: Graph, fate: Codes) -> tuple[Codes, Codes]:
+    """``cut_off`` and ``cut_off_at`` of a solution: vertices are numbered in the order of their ids."""
+    severed = np.flatnonzero(fate != FOLLOWED)
+    severed = severed[np.lexsort((graph.left[severed], graph.right[severed]))]
+    at = graph.right[severed]
+    severed = severed[np.arange(len(at)) - np.searchsorted(at, at) < SEVERED_KEPT]
+    return graph.left[severed], np.searchsorted(graph.right[severed], np.arange(graph.size + 1))
 
 
 def _smallest(values: Codes, group: Codes, groups: int) -> Codes:

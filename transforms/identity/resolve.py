@@ -19,7 +19,7 @@ from pyspark.sql import types as T
 
 from conf.tables.contract import Table
 from conf.tables.silver import IDENTITIES, IDENTITY_LINKS
-from transforms.identity.components import REASONS, Solution, solve_graph
+from transforms.identity.components import REASONS, Solution, severed_from, solve_graph
 from transforms.identity.graph import NO_TIME, Graph, Mask, number_links
 from transforms.identity.ids import Codes
 from transforms.identity.packing import (
@@ -180,6 +180,7 @@ def _identities(graph: Graph, solution: Solution, places: Codes, vertices: Codes
         "first_seen": _times(solution.first_seen[vertices]),
         "last_seen": _times(solution.last_seen[vertices]),
         "times": pa.array(solution.times[vertices]),
+        "severed_from": severed_from(graph, solution, vertices),
     }
 
 

@@ -51,7 +51,8 @@ def identity(namespace: str, value: str, profile_id: str, reason: str, first: in
     own = the_id(namespace, value)
     times = {"first_seen": day(first), "last_seen": day(last), "times": 2}
     names = {"identifier_id": own, "namespace": namespace, "value": value, "component_id": own}
-    return row(IDENTITIES, **names, **times, profile_id=profile_id, reason=reason)
+    severed = [link["identifier_id"] for link in LINK_ROWS if link["severed"] and link["other_identifier_id"] == own]
+    return row(IDENTITIES, **names, **times, profile_id=profile_id, reason=reason, severed_from=severed)
 
 
 def link(one: tuple[str, str], other: tuple[str, str], first: int = 1, severed: str | None = None) -> dict[str, Any]:
@@ -66,6 +67,13 @@ def event(event_id: str, by: str, at: datetime, kind: str = "product_view", **va
     return row(EVENTS, **told, occurred_on=at.date(), **values)
 
 
+LINK_ROWS = [
+    link(("crm_id", "1042"), ("crm_id", "1042")),
+    link(("crm_id", "1042"), ("loyalty_id", "LC0001"), 3),
+    link(("crm_id", "1042"), ("email", "ana@example.com"), 3),
+    link(("loyalty_id", "LC0001"), ("cookie_id", "c-1"), 4),
+    link(("loyalty_id", "LC0001"), ("device_id", "d-1"), 4, "limit:crm_id"),
+]
 IDENTITY_ROWS = [
     identity("crm_id", "1042", ANA, "anchor", 3, 9),
     identity("loyalty_id", "LC0001", ANA, "linked", 2, 9),
@@ -73,13 +81,6 @@ IDENTITY_ROWS = [
     identity("cookie_id", "c-1", ANA, "linked", 1, 8),
     identity("crm_id", "2000", BEN, "anchor"),
     identity("device_id", "d-1", BEN, "linked"),
-]
-LINK_ROWS = [
-    link(("crm_id", "1042"), ("crm_id", "1042")),
-    link(("crm_id", "1042"), ("loyalty_id", "LC0001"), 3),
-    link(("crm_id", "1042"), ("email", "ana@example.com"), 3),
-    link(("loyalty_id", "LC0001"), ("cookie_id", "c-1"), 4),
-    link(("loyalty_id", "LC0001"), ("device_id", "d-1"), 4, "limit:crm_id"),
 ]
 CHANGE_ROWS = [
     row(IDENTITY_CHANGES, identifier_id=own, from_profile_id=left, to_profile_id=ANA, changed_at=day(5), reason="merged")

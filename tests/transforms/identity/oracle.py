@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import combinations
 from typing import NamedTuple
 
+from conf.tables.silver import SEVERED_KEPT
 from transforms.identity.rules import Pair, ResolutionRules
 
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
@@ -24,6 +25,10 @@ class Answer(NamedTuple):
     profile: dict[str, str]
     component: dict[str, str]
     severed: dict[Pair, str]
+
+    def severed_from(self) -> dict[str, list[str]]:
+        """Of each identifier, the first of those whose link to it is not followed."""
+        return {one: sorted(start for start, end in self.severed if end == one)[:SEVERED_KEPT] for one in self.profile}
 
 
 def solve_plainly(links: list[Link], rules: ResolutionRules) -> Answer:

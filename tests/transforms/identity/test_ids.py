@@ -82,4 +82,5 @@ def test_the_solver_says_the_same_of_packed_ids_as_of_text(links: list[Link], ru
         assert packed[column].tolist() == [name[one] for one in identities[column]]
     others = ["namespace", "value", "reason", "first_seen", "last_seen", "times"]
     assert packed[others].equals(identities[others])
+    assert packed["severed_from"].tolist() == [[name[one] for one in cut] for cut in identities["severed_from"]]
     assert packed_links["severed"].equals(solved["severed"])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conf.errors import BadInputError
+from conf.tables.silver import SEVERED_KEPT
 from tests.transforms.identity.drawn import IDS, LAST_DAY, frame_of, rules, some_links
 from tests.transforms.identity.oracle import Answer, Link, solve_plainly
 from tests.transforms.identity.scenario import config_of, day, events_of, links_from, links_of, severed_of
@@ -33,6 +34,23 @@ def answer_of(identities: pd.DataFrame, links: pd.DataFrame) -> Answer:
 @given(some_links(), rules)
 def test_solves_any_graph_as_the_rule_says(links: list[Link], rules: ResolutionRules) -> None:
     assert solve(links, rules) == solve_plainly(links, rules)
+
+
+@FEWER
+@given(some_links(), rules)
+def test_an_identifier_tells_whose_links_to_it_are_not_followed(links: list[Link], rules: ResolutionRules) -> None:
+    identities, _ = solve_identities(frame_of(links), rules)
+    told = dict(zip(identities["identifier_id"], identities["severed_from"], strict=True))
+    assert told == solve_plainly(links, rules).severed_from()
+
+
+def test_of_a_hub_only_the_first_are_told() -> None:
+    config = config_of(device_id={"max_linked": 3})
+    identities, links = solve_identities(
+        links_of(events_of("\n".join(f"email: {n}, device_id: till" for n in range(30))), config), ResolutionRules(config)
+    )
+    told = dict(zip(identities["identifier_id"], identities["severed_from"], strict=True))
+    assert told["device_id:till"] == sorted(links["identifier_id"][links["severed"] == "hub"])[:SEVERED_KEPT]
 
 
 def test_solves_thousands_of_graphs_at_once_as_each_alone() -> None:
