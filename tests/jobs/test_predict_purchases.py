@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
@@ -49,10 +48,8 @@ class House:
 
     def write(self, table: Table, rows: list[dict[str, Any]]) -> None:
         """Makes the table hold these rows."""
-        types = {"timestamp": pa.timestamp("us", "UTC"), "date": pa.date32(), "bigint": pa.int64()}
-        types |= {"decimal(18,2)": pa.decimal128(18, 2), "decimal(18,3)": pa.decimal128(18, 3)}
-        fields = [(column.name, types.get(column.type.simpleString(), pa.string())) for column in table.columns]
-        merge(self.spark, self.lake, table, self.spark.createDataFrame(pa.Table.from_pylist(rows, pa.schema(fields))))
+        given = [tuple(row.get(name) for name in table.column_names) for row in rows]
+        merge(self.spark, self.lake, table, self.spark.createDataFrame(given, table.schema))
 
     def predictions(self) -> dict[str, dict[str, Any]]:
         """What the table holds, by profile."""

@@ -23,6 +23,7 @@ from jobs.runtime.stage import Run
 TYPES = {
     "timestamp": pa.timestamp("us", "UTC"), "date": pa.date32(), "bigint": pa.int64(), "boolean": pa.bool_(),
     "double": pa.float64(), "decimal(18,2)": pa.decimal128(18, 2), "decimal(18,3)": pa.decimal128(18, 3),
+    "array<string>": pa.list_(pa.string()),
 }  # fmt: skip
 
 
