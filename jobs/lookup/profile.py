@@ -20,7 +20,7 @@ MASK = "***"
 LINK_COLUMNS = tuple(name for name in IDENTITY_LINKS.column_names if name not in ("value", "other_value"))
 """Without the values: those of this profile stand in its identities, and the others are somebody else's."""
 
-IDENTIFIER_COLUMNS = tuple(name for name in IDENTITIES.column_names if name != "profile_id")
+IDENTIFIER_COLUMNS = tuple(name for name in IDENTITIES.column_names if name not in ("profile_id", "severed_from"))
 MOVE_COLUMNS = ("from_profile_id", "to_profile_id", "changed_at", "reason")
 CONSENT_COLUMNS = tuple(name for name in CONSENTS.column_names if name != "profile_id")
 SCORE_COLUMNS = tuple(name for name in RFM_SCORES.column_names if name not in ("profile_id", "model_version"))
