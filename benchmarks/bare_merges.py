@@ -94,15 +94,25 @@ def _merge_changes(lake: Lake, tables: Sequence[Table], changes: Path) -> None:
 
 
 def rows_written(lake: Path, tables: Sequence[str]) -> dict[str, int]:
-    """How many rows the last commit of each table inserted, updated and deleted."""
+    """How many rows of each table were inserted, updated and deleted since the lake was copied (:func:`copy_lake`)."""
     from deltalake import DeltaTable
 
     found = {}
     for name in tables:
-        metrics = DeltaTable(str(lake / name.replace(".", "/"))).history(1)[0]["operationMetrics"]
-        merged = sum(int(metrics.get(key, 0)) for key in COUNTED)
-        found[name] = merged or int(metrics.get("numOutputRows", 0))  # rows that are all new are appended
+        folder = lake / name.replace(".", "/")
+        since = [commit for commit in DeltaTable(str(folder)).history() if not _is_linked(folder, commit["version"])]
+        found[name] = sum(_rows_of(commit["operationMetrics"]) for commit in since)
     return found
+
+
+def _is_linked(folder: Path, version: int) -> bool:
+    """Whether a commit is one that the copy shares with the lake that it was made of."""
+    return (folder / "_delta_log" / f"{version:020}.json").stat().st_nlink > 1
+
+
+def _rows_of(metrics: Mapping[str, Any]) -> int:
+    merged = sum(int(metrics.get(key, 0)) for key in COUNTED)
+    return merged or int(metrics.get("numOutputRows", 0))  # rows that are all new are appended
 
 
 def _link(source: Any, target: Any) -> Any:

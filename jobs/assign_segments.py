@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import functions as F
-
 from conf.errors import StageError
 from conf.project import fingerprint
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS
@@ -62,10 +60,8 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
             "conf/segments.yml declares. Nothing was assigned: run `c360 train-segments`."
         )
     ensure_table(spark, lake, SEGMENT_ASSIGNMENTS)
-    rfm, held = read(spark, lake, RFM), read(spark, lake, SEGMENT_ASSIGNMENTS).where("is_current")
-    if changes.keys is not None:
-        rfm = rfm.join(F.broadcast(changes.keys), "profile_id", "left_semi")
-        held = held.join(F.broadcast(changes.keys), "profile_id", "left_semi")
+    rfm = changes.of_keys(read(spark, lake, RFM))
+    held = changes.of_keys(read(spark, lake, SEGMENT_ASSIGNMENTS).where("is_current"))
     features = segment_features(rfm, run.as_of, run.project.segments.window_days)
     assigned = assign(features, champion.model, champion.names)
     moved = assignment_changes(assigned, held, _profiles(run), run.as_of, champion.version)

@@ -136,9 +136,8 @@ def _profiles_of(run: Run, identifiers: DataFrame) -> DataFrame:
 
 def _build_attributes(run: Run, changes: Changes) -> dict[str, Any]:
     spark, lake, profile = run.spark, run.lake, run.project.profile
-    identities, records = read(spark, lake, IDENTITIES), read(spark, lake, RECORDS)
+    identities, records = changes.of_keys(read(spark, lake, IDENTITIES)), read(spark, lake, RECORDS)
     if changes.keys is not None:
-        identities = identities.join(F.broadcast(changes.keys), "profile_id", "left_semi")
         whose = identities.select(F.col("identifier_id").alias("primary_identifier_id"))
         records = records.join(whose, "primary_identifier_id", "left_semi")
     rows = surviving_attributes(records, identities, profile, run.as_of.date() if run.as_of else None)
@@ -217,9 +216,7 @@ def _profiles_of_lapsed_consents(run: Run, last_as_of: datetime) -> DataFrame:
 
 
 def _build_consents(run: Run, changes: Changes) -> dict[str, Any]:
-    identities = read(run.spark, run.lake, IDENTITIES)
-    if changes.keys is not None:
-        identities = identities.join(F.broadcast(changes.keys), "profile_id", "left_semi")
+    identities = changes.of_keys(read(run.spark, run.lake, IDENTITIES))
     statements = _statements(run, identities if changes.keys is not None else None)
     rows = decide_consents(statements, identities, run.project.profile, run.as_of.date() if run.as_of else None)
     return {

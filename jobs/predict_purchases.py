@@ -19,7 +19,7 @@ from conf.tables.silver import ACTIVITY, IDENTITIES
 from jobs.runtime.lake import append_rows, fetch, read, read_rows, to_json, version_of
 from jobs.runtime.merge import merge
 from jobs.runtime.run_log import StageRecord, write_record
-from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
+from jobs.runtime.stage import EVERYTHING, Changes, Outcome, Run, Stage, run_stage
 from jobs.score_rfm import profiles_of_activity
 
 if TYPE_CHECKING:
@@ -86,17 +86,14 @@ def _is_in_rfm(project: Project) -> bool:
     return project.segments.window_days is None
 
 
-def _summary(run: Run, keys: DataFrame | None = None) -> DataFrame:
+def _summary(run: Run, changes: Changes) -> DataFrame:
     """What is known of every customer, or of those with these keys, at ``as_of``."""
     from models.next_purchase import purchase_summary, summary_until
 
     assert run.as_of is not None
     if not _is_in_rfm(run.project):
-        return summary_until(_purchase_days(run, keys), run.as_of.date())
-    rfm = read(run.spark, run.lake, RFM)
-    if keys is not None:
-        rfm = rfm.join(F.broadcast(keys), "profile_id", "left_semi")
-    return purchase_summary(rfm, run.as_of)
+        return summary_until(_purchase_days(run, changes), run.as_of.date())
+    return purchase_summary(changes.of_keys(read(run.spark, run.lake, RFM)), run.as_of)
 
 
 def _predict(parameters: Parameters, run: Run, changes: Changes) -> dict[str, Any]:
@@ -106,7 +103,7 @@ def _predict(parameters: Parameters, run: Run, changes: Changes) -> dict[str, An
     assert run.as_of is not None
     spark, lake = run.spark, run.lake
     model = NextPurchase.from_dict(parameters.values)
-    rows = predict(_summary(run, changes.keys), model, parameters.version, run.as_of)
+    rows = predict(_summary(run, changes), model, parameters.version, run.as_of)
     told = [c.name for c in PURCHASE_PREDICTIONS.columns if c.name not in ("profile_id", "holds_since")]
     says_otherwise = "NOT (" + " AND ".join(f"s.`{name}` <=> t.`{name}`" for name in told) + ")"
     merged = merge(
@@ -178,7 +175,7 @@ def _fit(run: Run, config: PredictionsConfig) -> tuple[NextPurchase, dict[str, A
     from models.next_purchase import baskets, fit_next_purchase, frequency_and_spend, habits, share_of
 
     share = config.most_customers / max(read(run.spark, run.lake, RFM).count(), 1)
-    summary = share_of(_summary(run), share)
+    summary = share_of(_summary(run, EVERYTHING), share)
     of_visits, of_money = habits(summary).toArrow().to_pandas(), baskets(summary).toArrow().to_pandas()
     facts = {
         "customers": int(of_visits["customers"].sum()),
@@ -195,16 +192,14 @@ def _holdout(run: Run, config: PredictionsConfig, share: float) -> dict[str, Any
     assert run.as_of is not None
     until = run.as_of.date()
     end = until - timedelta(days=HORIZON_DAYS)
-    found = habits(share_of(holdout_summary(_purchase_days(run), end, until), share), "later").toArrow().to_pandas()
+    found = habits(share_of(holdout_summary(_purchase_days(run, EVERYTHING), end, until), share), "later").toArrow().to_pandas()
     came_back = found.loc[found["repeats"] > 0, "customers"].sum()
     return judge_by_holdout(found) if came_back >= config.least_customers else None
 
 
-def _purchase_days(run: Run, keys: DataFrame | None = None) -> DataFrame:
+def _purchase_days(run: Run, changes: Changes) -> DataFrame:
     """One row per profile and day with a purchase, by today's identities: profile_id, activity_on, revenue."""
-    identities = read(run.spark, run.lake, IDENTITIES).select("identifier_id", "profile_id")
-    if keys is not None:
-        identities = identities.join(F.broadcast(keys), "profile_id", "left_semi")
+    identities = changes.of_keys(read(run.spark, run.lake, IDENTITIES)).select("identifier_id", "profile_id")
     bought = read(run.spark, run.lake, ACTIVITY).where("purchases > 0").join(identities, "identifier_id", "inner")
     return bought.groupBy("profile_id", "activity_on").agg(F.sum("revenue").alias("revenue"))
 

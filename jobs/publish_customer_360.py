@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import functions as F
-
 from conf.project import Project, fingerprint
 from conf.tables.consents import CONSENTS
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
@@ -71,15 +69,11 @@ def _publish(run: Run, changes: Changes) -> dict[str, Any]:
     tables = (attributes, CONSENTS, ACTIVITY, RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS)
     for table in tables:
         ensure_table(spark, lake, table)
-    parts = [read(spark, lake, table) for table in (IDENTITIES, *tables)]
-    identities, told, consents, activity, rfm, scores, assignments = parts
-    if changes.keys is not None:
-        of_keys = F.broadcast(changes.keys)
-        identities, told, consents, rfm, scores, assignments = (
-            frame.join(of_keys, "profile_id", "left_semi") for frame in (identities, told, consents, rfm, scores, assignments)
-        )
+    of_profiles = (IDENTITIES, attributes, CONSENTS, RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS)
+    parts = [changes.of_keys(read(spark, lake, table)) for table in of_profiles]
+    identities, told, consents, rfm, scores, assignments = parts
     current = assignments.where("is_current")
-    measures = _measures(run, activity, identities)
+    measures = _measures(run, read(spark, lake, ACTIVITY), identities)
     rows = build_customer_360(identities, told, consents, measures, rfm, scores, current, project.identity, project.profile)
     table = customer_360_table(project.profile)
     counts = merge(spark, lake, table, rows, scope=changes.keys, scope_keys=("profile_id",), few=changes.few)

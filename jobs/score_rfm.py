@@ -77,9 +77,7 @@ def profiles_of_activity(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
 
 def _score(run: Run, changes: Changes) -> dict[str, Any]:
     spark, lake = run.spark, run.lake
-    identities = read(spark, lake, IDENTITIES)
-    if changes.keys is not None:
-        identities = identities.join(F.broadcast(changes.keys), "profile_id", "left_semi")
+    identities = changes.of_keys(read(spark, lake, IDENTITIES))
     return {"rfm": merge(spark, lake, RFM, rfm_of(run, identities), scope=changes.keys, scope_keys=RFM.keys, few=changes.few)}
 
 

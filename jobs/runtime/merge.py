@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NAMED_DAYS = 100
 """Days that are told as literals at most."""
+LARGE = 200_000
+"""Rows of a table from which joining it with what changes costs more than a second commit."""
 
 
 def merge(
@@ -43,6 +45,9 @@ def merge(
     ``insert_only`` and ``delete_missing=False`` leave rows alone that are there, or that are missing. ``few``: the caller
     expects few differences, as of few keys (:func:`jobs.runtime.scratch.compute_once`); should they be many, it is slower.
     ``days`` are those of the scope, where a key is a day and they are few (:func:`days_of`).
+
+    What changes is one commit; in a large table new rows are a commit of their own after the changed ones, where neither
+    means anything for the other: nothing is deleted, and the table is no history.
     """
     if version_of(spark, lake, table.name) <= 0:  # not made yet, or made by a run that was killed before it wrote
         ensure_table(spark, lake, table)
@@ -65,11 +70,16 @@ def merge(
         changes = _changes(table, rows, held, update_when, delete_missing)
     changes, held_rows = compute_once(spark, lake, f"changes_{table.name.replace('.', '_')}", changes, few)
     counts = {"inserted": 0, "updated": 0, "deleted": 0, **_count_changes(changes, held_rows)}
+    new_apart = not counts["deleted"] and not table.history and counts["inserted"] > 0 and _is_large(spark, lake, table)
     if counts["updated"] + counts["deleted"]:
-        _write_changes(spark, lake, table, changes, held_rows)
-    elif counts["inserted"]:
-        append(lake, table, changes)
+        _write_changes(spark, lake, table, changes, held_rows, with_new=counts["inserted"] > 0 and not new_apart)
+    if counts["inserted"] and (new_apart or not counts["updated"] + counts["deleted"]):
+        append(lake, table, changes.where(F.col("_change") == "inserted"))
     return counts
+
+
+def _is_large(spark: SparkSession, lake: Lake, table: Table) -> bool:
+    return count_rows(spark, lake, table.name) >= LARGE
 
 
 def days_of(keys: DataFrame, column: str, few: bool) -> list[date] | None:
@@ -116,18 +126,22 @@ def _changes(table: Table, rows: DataFrame, held: DataFrame, update_when: str, d
     return joined.select(*columns, "_change")
 
 
-def _write_changes(spark: SparkSession, lake: Lake, table: Table, changes: DataFrame, held: pa.Table | None) -> None:
+def _write_changes(
+    spark: SparkSession, lake: Lake, table: Table, changes: DataFrame, held: pa.Table | None, with_new: bool
+) -> None:
+    """One MERGE. Without new rows Delta joins what is there with what changes, which is small enough to be sent to every
+    task; with them it is an outer join, for which all rows of the files that are touched are shuffled.
+    """
     view = f"c360_changes_of_{table.name.replace('.', '_')}"
     changes.createOrReplaceTempView(view)
     columns = ", ".join(f"`{name}`" for name in table.column_names)
     values = ", ".join(f"s.`{name}`" for name in table.column_names)
     sets = ", ".join(f"`{name}` = s.`{name}`" for name in table.column_names)
     on = " AND ".join([*(f"t.`{key}` = s.`{key}`" for key in table.keys), *_on_days(table, held)])
-    spark.sql(
-        f"MERGE INTO {table_name(lake, table.name)} t USING {view} s ON {on} "
-        f"WHEN MATCHED AND s._change = 'deleted' THEN DELETE WHEN MATCHED THEN UPDATE SET {sets} "
-        f"WHEN NOT MATCHED AND s._change = 'inserted' THEN INSERT ({columns}) VALUES ({values})"
-    )
+    clauses = ["WHEN MATCHED AND s._change = 'deleted' THEN DELETE", f"WHEN MATCHED THEN UPDATE SET {sets}"]
+    if with_new:
+        clauses.append(f"WHEN NOT MATCHED AND s._change = 'inserted' THEN INSERT ({columns}) VALUES ({values})")
+    spark.sql(f"MERGE INTO {table_name(lake, table.name)} t USING {view} s ON {on} {' '.join(clauses)}")
     spark.catalog.dropTempView(view)
 
 

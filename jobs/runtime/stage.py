@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import functions as F
+
 from conf.project import Project
 from jobs.runtime.lake import Lake, changed_rows, union, version_of
 from jobs.runtime.run_log import RunLog, StageRecord, write_record
@@ -67,6 +69,20 @@ class Changes:
     feeds: dict[str, DataFrame] = field(default_factory=dict)
     keys: DataFrame | None = None
     few: bool = False
+
+    def of_keys(self, rows: DataFrame) -> DataFrame:
+        """The rows of a table that have one of the keys; all of them for everything.
+
+        Of few keys they go to every task: a table that is joined with them is then read, and not shuffled. Spark takes
+        them to be as many as the table has, and would not do that by itself.
+        """
+        if self.keys is None:
+            return rows
+        found = rows.join(F.broadcast(self.keys), self.keys.columns, "left_semi")
+        return F.broadcast(found) if self.few else found
+
+
+EVERYTHING = Changes(everything=True)
 
 
 @dataclass(frozen=True)
@@ -159,7 +175,7 @@ def _reason(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str, 
 
 def _run_body(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str, Any], everything: bool) -> dict[str, Any]:
     if everything or last is None:
-        return stage.body(run, Changes(everything=True))
+        return stage.body(run, EVERYTHING)
     try:
         feeds = _feeds(run, stage, last, inputs)
         if stage.keys is None:
@@ -169,7 +185,7 @@ def _run_body(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str
     except Exception as error:  # a file that is gone is an error of Spark's, or one of the JVM's as it is
         if not _is_lost_feed(error):
             raise
-        return {**stage.body(run, Changes(everything=True)), "change_feed": "lost: all keys"}
+        return {**stage.body(run, EVERYTHING), "change_feed": "lost: all keys"}
     return {"keys": count, **(stage.body(run, Changes(False, feeds, keys, few=held is not None)) if count else {})}
 
 

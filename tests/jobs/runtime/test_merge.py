@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from pyspark.sql import types as T
 from conf.tables.contract import Column, Table
 from jobs.runtime.lake import Lake, append, changed_rows, fetch, version_of
 from jobs.runtime.merge import days_of, merge, on_days
-from tests.jobs.runtime.people import ANN, BOB, EVE, TABLE, counts, held, people
+from tests.jobs.runtime.people import ANN, BOB, EVE, TABLE, Person, counts, held, people
 
+MOVED, NEW = ("2", "Köln", "Bobby"), ("4", "Bonn", "Kim")
 either_way = pytest.mark.parametrize("few", [False, True], ids=["written down", "held by the driver"])
 
 
@@ -36,9 +38,8 @@ def test_maps_that_hold_the_same_in_another_order_do_not_differ(spark: SparkSess
 @either_way
 def test_a_merge_writes_only_what_differs(spark: SparkSession, lake: Lake, few: bool) -> None:
     before = version_of(None, lake, TABLE.name)
-    moved, new = ("2", "Köln", "Bobby"), ("4", "Bonn", "Kim")
-    assert merge(spark, lake, TABLE, people(spark, ANN, moved, new), few=few) == counts(inserted=1, updated=1, deleted=1)
-    assert held(lake) == [ANN, moved, new]
+    assert merge(spark, lake, TABLE, people(spark, ANN, MOVED, NEW), few=few) == counts(inserted=1, updated=1, deleted=1)
+    assert held(lake) == [ANN, MOVED, NEW]
     feed = changed_rows(spark, lake, TABLE.name, before, version_of(None, lake, TABLE.name))
     assert feed is not None
     assert sorted((row.id, row._change_type) for row in feed.collect()) == [
@@ -47,6 +48,47 @@ def test_a_merge_writes_only_what_differs(spark: SparkSession, lake: Lake, few: 
         ("3", "delete"),
         ("4", "insert"),
     ]
+
+
+@either_way
+@pytest.mark.parametrize(
+    ("table", "arriving", "commits"),
+    [
+        (TABLE, [ANN, MOVED, EVE, NEW], ["MERGE", "WRITE"]),
+        (TABLE, [ANN, MOVED, NEW], ["MERGE"]),
+        (TABLE, [ANN, MOVED, EVE], ["MERGE"]),
+        (replace(TABLE, history=True), [ANN, MOVED, EVE, NEW], ["MERGE"]),
+    ],
+    ids=["new rows apart", "not where rows are deleted", "none are new", "not in a history"],
+)
+def test_in_a_large_table_new_rows_are_a_commit_of_their_own(
+    spark: SparkSession,
+    lake: Lake,
+    monkeypatch: pytest.MonkeyPatch,
+    few: bool,
+    table: Table,
+    arriving: list[Person],
+    commits: list[str],
+) -> None:
+    monkeypatch.setattr("jobs.runtime.merge.LARGE", 3)
+    before = version_of(None, lake, TABLE.name)
+    merge(spark, lake, table, people(spark, *arriving), few=few)
+    assert held(lake) == sorted(arriving)
+    history = DeltaTable(f"{lake.root}/{TABLE.name.replace('.', '/')}").history()
+    assert [commit["operation"] for commit in reversed(history) if commit["version"] > before] == commits
+
+
+def test_new_rows_that_a_killed_run_did_not_write_are_written_by_the_next(
+    spark: SparkSession, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.runtime.merge.LARGE", 3)
+    with monkeypatch.context() as killed:
+        killed.setattr("jobs.runtime.merge.append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            merge(spark, lake, TABLE, people(spark, ANN, MOVED, EVE, NEW))
+    assert held(lake) == [ANN, MOVED, EVE]
+    assert merge(spark, lake, TABLE, people(spark, ANN, MOVED, EVE, NEW)) == counts(inserted=1)
+    assert held(lake) == [ANN, MOVED, EVE, NEW]
 
 
 @either_way

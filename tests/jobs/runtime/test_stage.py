@@ -17,7 +17,7 @@ from conf.tables.contract import Column, Table
 from jobs.runtime.lake import Lake
 from jobs.runtime.merge import merge
 from jobs.runtime.run_log import RunLog
-from jobs.runtime.stage import Changes, Run, Stage, run_stage
+from jobs.runtime.stage import EVERYTHING, Changes, Run, Stage, run_stage
 
 INPUT = Table(
     "silver.input", "Input", (Column("id", T.StringType(), "Id", nullable=False), Column("n", T.LongType(), "N")), ("id",)
@@ -105,3 +105,26 @@ def test_where_the_collector_does_not_run_by_itself_it_runs_after_each_stage(wat
         gc.enable()
         gc.callbacks.remove(note)
     assert phases == ["start", "stop"]
+
+
+@pytest.mark.parametrize("few", [False, True], ids=["many", "few"])
+def test_rows_of_keys_are_those_that_have_one_and_for_those_of_few_keys_no_table_is_shuffled(
+    spark: SparkSession, capsys: pytest.CaptureFixture[str], few: bool
+) -> None:
+    keys = spark.createDataFrame([("a",), ("c",)], "profile_id string")
+    identities = spark.createDataFrame(
+        [("1", "a"), ("2", "b"), ("3", "a"), ("4", "c")], "identifier_id string, profile_id string"
+    )
+    rows = Changes(False, keys=keys, few=few).of_keys(identities)
+    assert sorted(row.identifier_id for row in rows.collect()) == ["1", "3", "4"]
+    threshold = spark.conf.get("spark.sql.autoBroadcastJoinThreshold")
+    spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")  # as if the table of identities were large
+    try:
+        spark.range(5).selectExpr("cast(id as string) as identifier_id").join(rows, "identifier_id").explain()
+    finally:
+        spark.conf.set("spark.sql.autoBroadcastJoinThreshold", str(threshold))
+    assert ("SortMergeJoin" in capsys.readouterr().out) != few
+
+
+def test_without_keys_all_rows_are_meant(spark: SparkSession) -> None:
+    assert EVERYTHING.of_keys(spark.range(3)).count() == 3
