@@ -73,11 +73,14 @@ def _run(name: str, data: Path, target: Path) -> None:
 
 
 def build_lake(data: Path, target: Path) -> None:
-    """A lake whose profiles are built."""
+    """A lake whose profiles are built, laid out as ``c360 maintain`` leaves it."""
+    from jobs.maintain_lake import maintain_lake
     from jobs.runtime.lake import Lake
 
     write_lake(data, target)
-    run_stages(run_on(Lake(str(target / "lake"))))
+    lake = Lake(str(target / "lake"))
+    run_stages(run_on(lake))
+    maintain_lake(run_on(lake))
 
 
 def find_rows(data: Path, target: Path) -> None:

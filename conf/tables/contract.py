@@ -36,6 +36,9 @@ class Table:
     """A table's contract. ``name`` is ``<schema>.<table>``; ``keys`` identify a row and are never null.
 
     ``file_mib`` is the size of file that upkeep aims at: small (``LOOKED_UP``) where somebody waits for single keys.
+    ``deletion_vectors``: a MERGE marks the rows it replaces, and does not write their files anew. Said of each table, since
+    engines differ in what they take for granted: where rows are marked, a reader without a JVM goes through all of them to
+    find one.
     """
 
     name: str
@@ -46,10 +49,13 @@ class Table:
     properties: tuple[tuple[str, str], ...] = ()
     change_feed: bool = True
     file_mib: int = 128
+    deletion_vectors: bool = False
     history: bool = False
     """True where the table records what happened: its rows are not rebuilt."""
 
     def __post_init__(self) -> None:
+        if self.deletion_vectors and self.file_mib <= LOOKED_UP:
+            raise ValueError(f"{self.name}: a table of which single keys are looked up cannot have deletion vectors")
         refuse_repeated_columns(self.name, self.column_names)
         by_name = {column.name: column for column in self.columns}
         for name in (*self.keys, *self.cluster_by):

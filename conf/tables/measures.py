@@ -54,6 +54,7 @@ def activity_measures_table(profile: ProfileConfig) -> Table:
         ),
         keys=("identifier_id", "activity_on"),
         cluster_by=("identifier_id", "activity_on"),
+        deletion_vectors=True,
     )
 
 

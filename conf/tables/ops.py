@@ -7,7 +7,6 @@ from pyspark.sql import types as T
 from conf.tables.contract import Column, Table
 
 STRING, LONG, TIME = T.StringType(), T.LongType(), T.TimestampType()
-_NO_FEATURES = (("delta.enableDeletionVectors", "false"),)  # read without a JVM, whatever the reader's age
 
 RUNS = Table(
     name="ops.runs",
@@ -28,7 +27,6 @@ RUNS = Table(
     keys=("run_id", "stage"),
     change_feed=False,
     history=True,
-    properties=_NO_FEATURES,
 )
 
 FILES = Table(
@@ -44,7 +42,6 @@ FILES = Table(
     keys=("source", "path", "bytes", "modified_at"),
     change_feed=False,
     history=True,
-    properties=_NO_FEATURES,
 )
 
 MATCH_MODELS = Table(
@@ -62,7 +59,6 @@ MATCH_MODELS = Table(
     keys=("model", "declared", "trained_at"),
     change_feed=False,
     history=True,
-    properties=_NO_FEATURES,
 )
 
 LAKE = Table(
@@ -76,7 +72,6 @@ LAKE = Table(
     ),
     keys=("lake_id",),
     change_feed=False,
-    properties=_NO_FEATURES,
 )
 
 ACCESS_LOG = Table(
@@ -92,7 +87,6 @@ ACCESS_LOG = Table(
     keys=("accessed_at", "accessed_by", "profile_id"),
     change_feed=False,
     history=True,
-    properties=_NO_FEATURES,
 )
 
 MODEL_PARAMETERS = Table(
@@ -110,7 +104,6 @@ MODEL_PARAMETERS = Table(
     keys=("model", "version"),
     change_feed=False,
     history=True,
-    properties=_NO_FEATURES,
 )
 
 SEGMENT_DRIFT = Table(
@@ -127,7 +120,6 @@ SEGMENT_DRIFT = Table(
     keys=("run_id", "subject"),
     change_feed=False,
     history=True,
-    properties=_NO_FEATURES,
 )
 
 FORMAT_VERSION = 1

@@ -80,6 +80,7 @@ RECORDS = Table(
     ),
     keys=("source", "record_id"),
     cluster_by=("primary_identifier_id",),
+    deletion_vectors=True,
 )
 
 QUARANTINE = Table(
@@ -185,7 +186,6 @@ IDENTITY_RULES = Table(
     ),
     keys=("identifier_id", "other_identifier_id", "decided_at"),
     history=True,
-    properties=(("delta.enableDeletionVectors", "false"),),  # decisions are appended without a Spark job
 )
 
 IDENTITY_CHANGES = Table(
@@ -227,6 +227,7 @@ ACTIVITY = Table(
     ),
     keys=("identifier_id", "activity_on"),
     cluster_by=("identifier_id", "activity_on"),
+    deletion_vectors=True,
 )
 
 _SPARK_TYPES: dict[str, T.DataType] = {

@@ -221,6 +221,7 @@ def _create_statement(lake: Lake, table: Table) -> str:
 def _table_properties(table: Table) -> dict[str, str]:
     return {
         "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+        "delta.enableDeletionVectors": str(table.deletion_vectors).lower(),
         # Never empty: an empty list would put every column back into the statistics.
         "delta.dataSkippingStatsColumns": ",".join(f"`{name}`" for name in table.statistics_columns),
         **dict(table.properties),

@@ -91,6 +91,27 @@ def test_new_rows_that_a_killed_run_did_not_write_are_written_by_the_next(
     assert held(lake) == [ANN, MOVED, EVE, NEW]
 
 
+@pytest.mark.parametrize("marked", [False, True], ids=["written anew", "marked"])
+def test_where_a_table_says_so_replaced_rows_are_marked_and_the_others_of_their_file_not_written_again(
+    spark: SparkSession, tmp_path: Path, marked: bool
+) -> None:
+    lake, table = Lake(str(tmp_path)), replace(TABLE, deletion_vectors=marked)
+    merge(spark, lake, table, people(spark, ANN, BOB, EVE).coalesce(1))
+    before = version_of(None, lake, table.name)
+    merge(spark, lake, table, people(spark, ANN, MOVED, NEW))
+    (last,) = DeltaTable(f"{lake.root}/silver/people").history(1)
+    assert last["operationMetrics"]["numTargetRowsCopied"] == ("0" if marked else "1")
+    assert held(lake) == [ANN, MOVED, NEW], "delta-rs leaves marked rows out"
+    feed = changed_rows(spark, lake, table.name, before, version_of(None, lake, table.name))
+    assert feed is not None
+    assert sorted((row.id, row._change_type) for row in feed.collect()) == [
+        ("2", "update_postimage"),
+        ("2", "update_preimage"),
+        ("3", "delete"),
+        ("4", "insert"),
+    ]
+
+
 @either_way
 def test_a_null_differs_from_a_value_and_not_from_a_null(spark: SparkSession, lake: Lake, few: bool) -> None:
     nameless = people(spark, ANN, BOB, ("3", "Köln", None))
