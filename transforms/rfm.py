@@ -32,6 +32,7 @@ def score_rfm(
     """
     held = identities.select("identifier_id", "profile_id")
     days = _money(activity.where(_tells_of_money(segments)), segments, margins).join(held, "identifier_id", "inner")
+    days = days.repartition("profile_id")  # once: counting distinct days would move them by profile and day first
     in_window = F.lit(True) if segments.window_days is None else F.col("activity_on") > F.lit(_window_start(segments, as_of))
     bought = in_window & (F.col("purchases") > 0)
     totals = days.groupBy("profile_id").agg(
