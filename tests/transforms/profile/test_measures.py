@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from tests.transforms.profile.measured import event, measured, profile_of
 
 VIEW, ADD, BUY = "product_view", "add_to_cart", "purchase"
+MOST = "9999999999999999.99"
 PROFILE = profile_of(
     {"name": "views", "measure": "count", "filter": "event_type = 'product_view'", "windows": ["all", "7d"]},
     {"name": "orders", "measure": "sum", "over": "days", "of": "purchases", "type": "bigint", "windows": ["all", "7d"]},
@@ -20,6 +21,7 @@ PROFILE = profile_of(
     {"name": "first_buy", "measure": "first", "filter": "event_type = 'purchase'"},
     {"name": "seen", "measure": "last", "by": "channel"},
     {"name": "views_by_channel", "measure": "count", "by": "channel", "filter": "event_type = 'product_view'"},
+    {"name": "spend_by_channel", "measure": "sum", "of": "revenue", "by": "channel"},
     {"name": "last_product", "measure": "last", "of": "product_id"},
     {"name": "products", "measure": "distinct", "of": "product_id", "windows": ["all", "7d"]},
     {"name": "favourite", "measure": "top", "of": "category"},
@@ -59,6 +61,14 @@ CASES: list[tuple[list[tuple[str, float, dict[str, Any]]], dict[str, Any]]] = [
     (
         [(VIEW, 1, {"channel": "web"}), (VIEW, 2, {"channel": "web"}), (BUY, 3, {"channel": "store"}), (VIEW, 4, {})],
         {"seen": {"store": at(3), "web": at(2)}, "views_by_channel": {"web": 2}},
+    ),
+    (
+        [(BUY, 1, {"channel": "web", "revenue": MOST}), (BUY, 2, {"channel": "store", "revenue": "1.00"})],
+        {"spend_by_channel": {"store": Decimal("1.00"), "web": Decimal(MOST)}, "spend": None},
+    ),
+    (  # a sum beyond its type is none, and takes no other along
+        [(BUY, 1, {"channel": c, "revenue": r}) for c, r in (("web", MOST), ("web", MOST), ("store", "1.00"))],
+        {"spend_by_channel": {"store": Decimal("1.00"), "web": None}},
     ),
     ([(VIEW, 2, {"product": "tea"}), (VIEW, 9, {"product": "milk"}), (BUY, 10, {})], {"last_product": "milk"}),
     ([(VIEW, 9, {"product": "tea"}), (VIEW, 9, {"product": "milk"})], {"last_product": "milk"}),
