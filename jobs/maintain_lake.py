@@ -33,7 +33,7 @@ MARGIN = timedelta(hours=1)
 """Between a file's age and a stage's place: clocks of storage and of the log differ."""
 LOG_KEPT = timedelta(days=30)
 """How long Delta keeps its log: a stage that is further behind reads all keys, whatever VACUUM leaves."""
-UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CLUSTER BY")
+UPKEEP = ("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CLUSTER BY")
 """Operations in a table's history that change no row."""
 
 
@@ -73,6 +73,7 @@ def _maintain_table(run: Run, table: Table, before: int) -> tuple[Tidied, int]:
     spark, lake = run.spark, run.lake
     kept, why = _kept(run, table, before)
     detail = detail_of(spark, lake, table)
+    _settle_deletion_vectors(spark, lake, table, detail)
     optimised = tidy(spark, lake, table, detail)
     _vacuum(spark, lake, table, detail, kept)
     since = _history(spark, lake, table, before)
@@ -83,6 +84,14 @@ def _maintain_table(run: Run, table: Table, before: int) -> tuple[Tidied, int]:
     line = Tidied(table.name, detail["numFiles"], files, detail["sizeInBytes"] / MIB, size / MIB, removed, hours, why)
     is_only_upkeep = all(row["operation"] in UPKEEP for row in since)
     return line, max((row["version"] for row in since), default=before) if is_only_upkeep else before
+
+
+def _settle_deletion_vectors(spark: SparkSession, lake: Lake, table: Table, detail: dict[str, Any]) -> None:
+    """Replaced rows are marked, or not, as the contract says, whatever the table was made with."""
+    key, value = "delta.enableDeletionVectors", str(table.deletion_vectors).lower()
+    if not table.deletion_vectors and detail["properties"].get(key) == "true":
+        spark.sql(f"REORG TABLE {table_name(lake, table.name)} APPLY (PURGE)")  # no file with marks is left
+    _set_property(spark, lake, table, detail, key, value, default="false")
 
 
 def tidy(spark: SparkSession, lake: Lake, table: Table, detail: dict[str, Any]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from conf.project import Project, load_project
@@ -85,6 +86,30 @@ def test_upkeep_compacts_and_removes_and_changes_no_row(lake: Lake, new_run: Mak
 def test_the_tables_are_clustered_as_their_contract_says(spark: SparkSession, lake: Lake) -> None:
     detail = spark.sql(f"DESCRIBE DETAIL {table_name(lake, EVENTS.name)}").collect()[0]
     assert tuple(detail["clusteringColumns"]) == EVENTS.cluster_by
+
+
+def test_replaced_rows_are_marked_only_where_the_contract_says_so(spark: SparkSession, new_run: MakeRun, tmp_path: Path) -> None:
+    lake, key = Lake(str(tmp_path)), "delta.enableDeletionVectors"
+    append_to_files(f"{lake.root}/silver/events", EVENTS, [event(f"e{number}", ANA, day(number)) for number in (1, 2, 3)])
+    append_to_files(f"{lake.root}/silver/activity", replace(ACTIVITY, deletion_vectors=False), [])
+    name = table_name(lake, EVENTS.name)
+    spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('{key}' = 'true')")  # as engines make it that take it for granted
+    spark.sql(f"UPDATE {name} SET channel = 'web' WHERE event_id = 'e1'")
+    before = sorted(map(str, fetch(None, lake, EVENTS.name, ("*",)).to_pylist()))
+    assert marked_files(lake) == 1
+    maintain_lake(replace(new_run(), lake=lake))
+    assert marked_files(lake) == 0
+    assert sorted(map(str, fetch(None, lake, EVENTS.name, ("*",)).to_pylist())) == before
+    said = {
+        table.name: DeltaTable(f"{lake.root}/{table.name.replace('.', '/')}").metadata().configuration[key]
+        for table in (EVENTS, ACTIVITY)
+    }
+    assert said == {EVENTS.name: "false", ACTIVITY.name: "true"}
+
+
+def marked_files(lake: Lake) -> int:
+    """Files of events with rows that are marked as replaced."""
+    return sum(batch.num_rows for batch in DeltaTable(f"{lake.root}/silver/events").deletion_vectors())
 
 
 def test_after_upkeep_there_is_nothing_to_do(new_run: MakeRun) -> None:
