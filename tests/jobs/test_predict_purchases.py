@@ -21,7 +21,7 @@ from jobs.predict_purchases import _summary, predict_purchases
 from jobs.runtime.lake import Lake, fetch, open_lake, read_rows, version_of
 from jobs.runtime.merge import merge
 from jobs.runtime.run_log import read_run_log
-from jobs.runtime.stage import Outcome, Run
+from jobs.runtime.stage import EVERYTHING, Outcome, Run
 
 Days = set[tuple[str, int]]
 """Who bought on which day, counted from the beginning."""
@@ -111,7 +111,7 @@ def known(house: House) -> list[list[Any]]:
     project = load_project()
     windowed = replace(project, segments=project.segments.model_copy(update={"window": "30d"}))
     runs = [run_of(house.lake, one, lambda: house.spark, as_of=_evening(200)) for one in (project, windowed)]
-    return [sorted(tuple(row) for row in _summary(run).collect()) for run in runs]
+    return [sorted(tuple(row) for row in _summary(run, EVERYTHING).collect()) for run in runs]
 
 
 @pytest.fixture(scope="module")
