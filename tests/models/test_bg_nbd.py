@@ -28,14 +28,14 @@ def customers(draw: st.DrawFn) -> tuple[np.ndarray, ...]:
 
 def test_the_parameters_of_cdnow_are_the_published_ones() -> None:
     rows = published_summary()
-    found = fit_bg_nbd(*(rows[name].to_numpy(float) for name in ("repeats", "recency", "age")), weights(rows))
+    found = fit_bg_nbd(*(rows[name].to_numpy(float) for name in ("repeats", "recency", "age")), customers=weights(rows))
     assert astuple(found) == pytest.approx(astuple(CDNOW), abs=0.0005)
 
 
 def test_customers_given_as_combinations_with_counts_give_the_same_parameters() -> None:
     rows = published_summary()
     counted = rows.groupby(["repeats", "recency", "age"]).size().reset_index(name="customers")
-    each = fit_bg_nbd(*(rows[name].to_numpy(float) for name in ("repeats", "recency", "age")), weights(rows))
+    each = fit_bg_nbd(*(rows[name].to_numpy(float) for name in ("repeats", "recency", "age")), customers=weights(rows))
     grouped = fit_bg_nbd(*(counted[name].to_numpy(float) for name in ("repeats", "recency", "age", "customers")))
     assert astuple(grouped) == pytest.approx(astuple(each), rel=1e-4)
 
@@ -96,7 +96,7 @@ def test_a_chance_to_leave_of_one_in_the_mean_is_no_gap() -> None:
 
 def test_parameters_that_customers_were_drawn_from_are_found_again() -> None:
     truth = BgNbd(0.8, 3.0, 0.6, 2.0)
-    found = fit_bg_nbd(*drawn(truth, 20_000, weeks=78), np.ones(20_000))
+    found = fit_bg_nbd(*drawn(truth, 20_000, weeks=78), customers=np.ones(20_000))
     assert astuple(found) == pytest.approx(astuple(truth), rel=0.12)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -49,7 +50,9 @@ def test_tills_spell_cards_in_four_ways(till_lines: list[list[str]]) -> None:
         pytest.param(lambda fields: len(fields) > 9 and "-02-30" in fields[9], id="impossible date"),
     ],
 )
-def test_bad_till_lines_of_each_kind_have_basket_ids_that_no_real_line_has(till_lines, is_bad) -> None:
+def test_bad_till_lines_of_each_kind_have_basket_ids_that_no_real_line_has(
+    till_lines: list[list[str]], is_bad: Callable[[list[str]], bool]
+) -> None:
     long_enough = [fields if len(fields) > 4 else [*fields, ""] for fields in till_lines]
     bad = [fields for fields in long_enough if is_bad(fields)]
     assert bad
