@@ -16,7 +16,15 @@ from jobs.runtime.merge import days_of, merge, on_days
 from tests.jobs.runtime.people import ANN, BOB, EVE, TABLE, Person, counts, held, people
 
 MOVED, NEW = ("2", "Köln", "Bobby"), ("4", "Bonn", "Kim")
+BOB_MOVED_EVE_LEFT_AND_KIM_CAME = [("2", "update_postimage"), ("2", "update_preimage"), ("3", "delete"), ("4", "insert")]
 either_way = pytest.mark.parametrize("few", [False, True], ids=["written down", "held by the driver"])
+
+
+def fed(spark: SparkSession, lake: Lake, before: int) -> list[tuple[str, str]]:
+    """Who is in the change feed since a version, and as what."""
+    feed = changed_rows(spark, lake, TABLE.name, before, version_of(None, lake, TABLE.name))
+    assert feed is not None
+    return sorted((row.id, row._change_type) for row in feed.collect())
 
 
 def test_without_a_difference_there_is_no_commit(spark: SparkSession, lake: Lake) -> None:
@@ -40,14 +48,7 @@ def test_a_merge_writes_only_what_differs(spark: SparkSession, lake: Lake, few: 
     before = version_of(None, lake, TABLE.name)
     assert merge(spark, lake, TABLE, people(spark, ANN, MOVED, NEW), few=few) == counts(inserted=1, updated=1, deleted=1)
     assert held(lake) == [ANN, MOVED, NEW]
-    feed = changed_rows(spark, lake, TABLE.name, before, version_of(None, lake, TABLE.name))
-    assert feed is not None
-    assert sorted((row.id, row._change_type) for row in feed.collect()) == [
-        ("2", "update_postimage"),
-        ("2", "update_preimage"),
-        ("3", "delete"),
-        ("4", "insert"),
-    ]
+    assert fed(spark, lake, before) == BOB_MOVED_EVE_LEFT_AND_KIM_CAME
 
 
 @either_way
@@ -102,14 +103,7 @@ def test_where_a_table_says_so_replaced_rows_are_marked_and_the_others_of_their_
     (last,) = DeltaTable(f"{lake.root}/silver/people").history(1)
     assert last["operationMetrics"]["numTargetRowsCopied"] == ("0" if marked else "1")
     assert held(lake) == [ANN, MOVED, NEW], "delta-rs leaves marked rows out"
-    feed = changed_rows(spark, lake, table.name, before, version_of(None, lake, table.name))
-    assert feed is not None
-    assert sorted((row.id, row._change_type) for row in feed.collect()) == [
-        ("2", "update_postimage"),
-        ("2", "update_preimage"),
-        ("3", "delete"),
-        ("4", "insert"),
-    ]
+    assert fed(spark, lake, before) == BOB_MOVED_EVE_LEFT_AND_KIM_CAME
 
 
 @either_way
