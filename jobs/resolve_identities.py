@@ -10,14 +10,14 @@ from pyspark.sql import functions as F
 
 from conf.project import Project, fingerprint
 from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, IDENTITY_RULES, RECORD_MATCHES, RECORDS
-from jobs.runtime.lake import count_rows, ensure_table, exists, read, read_rows, union
+from jobs.runtime.lake import ask, count_rows, ensure_table, exists, read, read_rows, union
 from jobs.runtime.merge import merge
 from jobs.runtime.scratch import compute_once, scratch
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.solve_at_large import solve_at_large
 from transforms.identity.changes import identity_changes
 from transforms.identity.links import link_identifiers, sightings
-from transforms.identity.matching import match_sightings
+from transforms.identity.matching import MATCH_SOURCE, match_sightings
 from transforms.identity.normalise import BLOCKED
 from transforms.identity.resolve import identities_of, links_of, pack_links, solve, solve_packed, unpacked_links
 from transforms.identity.rules import ResolutionRules, standing_decisions
@@ -77,7 +77,9 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
         ensure_table(spark, lake, table)
     rules = rules_of(run)
     before, scope = read(spark, lake, IDENTITIES), None
-    links = link_identifiers(_sightings_of(run, changes.keys))
+    seen = _sightings_of(run, changes.keys)
+    # Where there are many sightings, the names of the sources are looked up first.
+    links = link_identifiers(seen, () if changes.keys is not None else _sources_of(run))
     if changes.keys is not None:
         known = _links_now(run, changes.keys, links, changes.few)
         links, listed = known.where(F.col("blocked").isNull()), known.where(F.col("blocked").isNotNull())
@@ -86,10 +88,13 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
         links = links.unionByName(listed.drop("severed"), allowMissingColumns=True)
     solved, _ = compute_once(spark, lake, "solved", _solved(run, links, rules, everything=changes.keys is None), changes.few)
     after = identities_of(solved) if scope is None else within(identities_of(solved), scope)
-    # What moved is written before identities are replaced: a killed run finds it again, a finished one changes nothing.
-    moved, few = identity_changes(before, after, run.as_of or run.started_at), changes.few
+    few, counts = changes.few, dict[str, Any]()
+    if count_rows(spark, lake, IDENTITIES.name):
+        # What moved is written before identities are replaced: a killed run finds it again, a finished one changes nothing.
+        moved = identity_changes(before, after, run.as_of or run.started_at)
+        counts["changes"] = merge(spark, lake, IDENTITY_CHANGES, moved, insert_only=True, few=few)
     return {
-        "changes": merge(spark, lake, IDENTITY_CHANGES, moved, insert_only=True, few=few),
+        **counts,
         "links": merge(spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",), few=few),
         "identities": merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",), few=few),
     }
@@ -131,6 +136,13 @@ def _sightings_of(run: Run, keys: DataFrame | None) -> DataFrame:
     if keys is not None:
         matched = matched.join(F.broadcast(keys), "identifier_id", "left_semi")
     return seen.unionByName(matched)
+
+
+def _sources_of(run: Run) -> list[str]:
+    """The sources of all that :func:`_sightings_of` finds."""
+    question = "select source from {events} union select source from {records}"
+    found = ask(run.session_if_needed(), run.lake, question, events=EVENTS.name, records=RECORDS.name)
+    return [MATCH_SOURCE, *found["source"].to_pylist()]
 
 
 def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:

@@ -8,11 +8,17 @@ enter the graph.
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from collections.abc import Callable, Sequence
+
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+from transforms.identity.normalise import BLOCKED
 
 LINK_KEYS = ("identifier_id", "other_identifier_id")
 LINK_ENDS = ("identifier_id", "namespace", "value", "other_identifier_id", "other_namespace", "other_value")
+BITS = 63
+"""Sources that a whole number has room for."""
 
 
 def sightings(rows: DataFrame) -> DataFrame:
@@ -24,8 +30,12 @@ def sightings(rows: DataFrame) -> DataFrame:
     identifiers are always linked in the same direction.
     """
     usable = F.filter("identifiers", lambda identifier: identifier["blocked"].isNull())
-    shown = rows.select("seen_at", "source", F.get(usable, F.lit(0)).alias("primary"), F.explode("identifiers").alias("other"))
-    return shown.where(F.col("primary").isNotNull()).select(
+    # Before the identifiers become rows: after it, the array would be searched once for each of them.
+    about = rows.select("seen_at", "source", F.get(usable, F.lit(0)).alias("primary"), "identifiers")
+    shown = about.where(F.col("primary").isNotNull()).select(
+        "seen_at", "source", "primary", F.explode("identifiers").alias("other")
+    )
+    return shown.select(
         F.col("primary.identifier_id").alias("identifier_id"),
         F.col("primary.namespace").alias("namespace"),
         F.col("primary.value").alias("value"),
@@ -38,21 +48,50 @@ def sightings(rows: DataFrame) -> DataFrame:
     )
 
 
-def link_identifiers(seen: DataFrame) -> DataFrame:
+def link_identifiers(seen: DataFrame, sources: Sequence[str] = ()) -> DataFrame:
     """Sightings -> one row per pair: ``first_seen`` and ``last_seen`` (UTC), ``times`` (rows that show it), ``sources``
     (sorted), and ``blocked``. A sighting without a time counts and dates nothing.
 
     A pair with ``blocked`` is no link, only listed with its reason. One that some rows show blocked (a number that is
     a placeholder as it was written there) and others not is a link, and only those others count.
+
+    ``sources`` are the names of all that there are, from a caller who knows them: then all that is put together are numbers,
+    which Spark does in place, instead of sorting the sightings to collect names. The links are the same.
     """
     counts = F.col("blocked").isNull()
     links = F.max(counts)
+
+    def of_those_that_count(aggregate: Callable[[Column], Column], value: Column) -> Column:
+        return F.when(links, aggregate(F.when(counts, value))).otherwise(aggregate(value))
+
+    if 0 < len(sources) <= BITS:
+        names = sorted(sources)
+        told_by = _named(of_those_that_count(F.bit_or, _bit_of(F.col("source"), names)), names)
+    else:
+        told_by = F.array_sort(of_those_that_count(F.collect_set, F.col("source")))
+    reasons = _texts(sorted(BLOCKED))
     return seen.groupBy(*LINK_ENDS).agg(
-        F.when(links, F.min(F.when(counts, F.col("seen_at")))).otherwise(F.min("seen_at")).alias("first_seen"),
-        F.when(links, F.max(F.when(counts, F.col("seen_at")))).otherwise(F.max("seen_at")).alias("last_seen"),
+        of_those_that_count(F.min, F.col("seen_at")).alias("first_seen"),
+        of_those_that_count(F.max, F.col("seen_at")).alias("last_seen"),
         F.when(links, F.count_if(counts)).otherwise(F.count(F.lit(1))).alias("times"),
-        F.array_sort(F.when(links, F.collect_set(F.when(counts, F.col("source")))).otherwise(F.collect_set("source"))).alias(
-            "sources"
-        ),
-        F.when(~links, F.max("blocked")).alias("blocked"),
+        told_by.alias("sources"),
+        F.when(~links, _at(reasons, F.max(F.array_position(reasons, F.col("blocked"))))).alias("blocked"),
     )
+
+
+def _bit_of(name: Column, names: Sequence[str]) -> Column:
+    return _at(F.array(*(F.lit(1 << place) for place in range(len(names)))), F.array_position(_texts(names), name))
+
+
+def _named(bits: Column, names: Sequence[str]) -> Column:
+    """The names whose bits are set, in order."""
+    told = [F.when(bits.bitwiseAND(F.lit(1 << place)) != 0, F.lit(name)) for place, name in enumerate(names)]
+    return F.array_compact(F.array(*told))
+
+
+def _texts(texts: Sequence[str]) -> Column:
+    return F.array(*(F.lit(text) for text in texts))
+
+
+def _at(array: Column, position: Column) -> Column:
+    return F.get(array, (position - 1).cast("int"))
