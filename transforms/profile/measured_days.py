@@ -71,7 +71,10 @@ def _values_of_days(days: DataFrame, measures: list[Measure]) -> DataFrame:
     told = [entry for measure in measures for entry in _entries_of_an_event(measure)]
     # Brought together before there is a row for each value, so that adding them up moves nothing more.
     entries = days.repartition(*_DAY).select(*_DAY, one_by_one(told)).where(F.col("value").isNotNull())
-    return add_up_values(entries, *_DAY).groupBy(*_DAY).agg(*(_values_of(measure).alias(measure.name) for measure in measures))
+    values = add_up_values(entries, *_DAY)
+    # Columns of their own, ahead of collecting them: Spark compiles what it selects, and interprets what it collects.
+    apart = [F.when(F.col("column") == measure.name, _to_collect(measure)).alias(_apart(measure)) for measure in measures]
+    return values.select(*_DAY, *apart).groupBy(*_DAY).agg(*(_collected(measure).alias(measure.name) for measure in measures))
 
 
 def _entries_of_an_event(measure: Measure) -> list[Column]:
@@ -97,17 +100,25 @@ def _entry(measure: Measure, value: Column, **told: Column) -> Column:
     return F.struct(F.lit(measure.name).alias("column"), value.alias("value"), *parts)
 
 
-def _values_of(measure: Measure) -> Column:
+def _apart(measure: Measure) -> str:
+    return f"entry_{measure.name}"
+
+
+def _keeps_few(measure: Measure) -> bool:
+    """Whether of a day's values only the first in time, or the last, can still matter."""
+    return measure.measure == "recent" or (measure.measure in ("first", "last") and measure.by is None)
+
+
+def _to_collect(measure: Measure) -> Column:
+    """A value of a day, with what orders the values in front where only some are kept."""
+    moments = [micros(measure.parts[0], newest=measure.measure != "first").alias("micros")] if _keeps_few(measure) else []
+    return F.struct(*moments, *VALUE.names)
+
+
+def _collected(measure: Measure) -> Column:
     """A day's values in their own order, of them those that can still matter; null where there is none."""
-    entry = [F.col(name) for name in VALUE.names]
-    if measure.measure == "recent" or (measure.measure in ("first", "last") and measure.by is None):
-        moment = micros(measure.parts[0], newest=measure.measure != "first").alias("micros")
-        first = F.slice(_collected(measure, F.struct(moment, *entry)), 1, measure.keep if measure.measure == "recent" else 1)
+    values = F.sort_array(F.collect_list(_apart(measure)))
+    if _keeps_few(measure):
+        first = F.slice(values, 1, measure.keep if measure.measure == "recent" else 1)
         values = F.sort_array(F.arrays_zip(*(first[name] for name in VALUE.names)).cast(T.ArrayType(VALUE)))
-    else:
-        values = _collected(measure, F.struct(*entry))
     return F.when(F.size(values) > 0, values)
-
-
-def _collected(measure: Measure, entry: Column) -> Column:
-    return F.sort_array(F.collect_list(F.when(F.col("column") == measure.name, entry)))

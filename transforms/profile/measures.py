@@ -77,7 +77,10 @@ def _values_of_profiles(days: DataFrame, profile: ProfileConfig, as_of: date | C
     ]
     by_column = days.repartition("profile_id").select("profile_id", one_by_one(kept)).where(F.col("told").isNotNull())
     by_value = add_up_values(by_column.select("profile_id", "column", F.inline("told")), "profile_id")
-    return by_value.groupBy("profile_id").agg(*(_value(measure, column.name).alias(column.name) for measure, column in wanted))
+    # Columns of their own, ahead of the aggregation: Spark compiles what it selects, and interprets what it collects.
+    apart = [F.when(F.col("column") == column.name, _of_a_value(m)).alias(f"of_{column.name}") for m, column in wanted]
+    of_profile = by_value.select("profile_id", *apart).groupBy("profile_id")
+    return of_profile.agg(*(_of_values(m, F.col(f"of_{column.name}")).alias(column.name) for m, column in wanted))
 
 
 def _finished(profile: ProfileConfig) -> list[Column]:
@@ -91,29 +94,37 @@ def _finished(profile: ProfileConfig) -> list[Column]:
     return finished
 
 
-def _value(measure: Measure, column: str) -> Column:
-    """What the rows of a column, one per value, come to."""
-    is_it, value = F.col("column") == column, F.col("value")
+def _of_a_value(measure: Measure) -> Column:
+    """What a value, with all that was added up of it, says of a measure; null where it says nothing."""
+    value = F.col("value")
     if measure.by is not None:
-        return _map_of(is_it, measure.parts[0])
+        return _entry(measure.parts[0])
     if measure.measure == "distinct":
-        return F.count(F.when(is_it, 1))
+        return F.lit(1)
     if measure.measure == "open":
         is_open = F.col("closed_at").isNull() | (F.col("last_at") > F.col("closed_at"))
-        return _map_of(is_it & F.col("last_at").isNotNull() & is_open, "last_at")
+        return F.when(F.col("last_at").isNotNull() & is_open, _entry("last_at"))
     if measure.measure == "top":  # of equals the one seen last, then the first in order
         most = F.struct((-F.col("number")).alias("most"), micros("last_at", newest=True).alias("newest"), value)
-        return F.min(F.when(is_it & F.col("number").isNotNull(), most))["value"]
-    moment = micros(measure.parts[0], newest=measure.measure != "first").alias("moment")
+        return F.when(F.col("number").isNotNull(), most)
+    return F.struct(micros(measure.parts[0], newest=measure.measure != "first").alias("moment"), value)
+
+
+def _entry(part: str) -> Column:
+    return F.struct(F.col("value").alias("key"), F.col(part).alias("value"))
+
+
+def _of_values(measure: Measure, told: Column) -> Column:
+    """What all values say of a measure."""
+    if measure.by is not None or measure.measure == "open":
+        entries = F.sort_array(F.collect_list(told))
+        return F.when(F.size(entries) > 0, F.map_from_entries(entries))
+    if measure.measure == "distinct":
+        return F.count(told)
     if measure.measure == "recent":
-        newest = F.slice(F.sort_array(F.collect_list(F.when(is_it, F.struct(moment, value)))), 1, measure.keep)
+        newest = F.slice(F.sort_array(F.collect_list(told)), 1, measure.keep)
         return F.when(F.size(newest) > 0, newest["value"])
-    return F.min(F.when(is_it, F.struct(moment, value)))["value"]
-
-
-def _map_of(counts: Column, part: str) -> Column:
-    entries = F.sort_array(F.collect_list(F.when(counts, F.struct(F.col("value").alias("key"), F.col(part).alias("value")))))
-    return F.when(F.size(entries) > 0, F.map_from_entries(entries))
+    return F.min(told)["value"]
 
 
 def _formula(measure: Measure) -> Column:
