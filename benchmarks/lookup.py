@@ -11,19 +11,20 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+import pyarrow as pa
 
 from benchmarks.harness import Comparison, Contender
 from benchmarks.lookup_lake import EVENTS_EACH, NAMESPACES, lookup_lake
 from conf.project import load_project
 from conf.tables.contract import Table
 from jobs.look_up_profile import Lookup
-from jobs.lookup.tables import CatalogueTables, FileTables, Row, Tables, statement
+from jobs.lookup.tables import CatalogueTables, FileTables, Row, Tables, no_rows, one_of, statement
 from jobs.runtime.lake import Lake
 
 NAME = "lookup"
@@ -68,14 +69,22 @@ class DuckTables:
 
     def rows(self, table: str, columns: Sequence[str], where: str, tail: str = "") -> list[Row]:
         """See ``jobs.lookup.tables.Tables``."""
+        return self._asked(table, columns, where, tail).to_pylist()
+
+    def rows_of(self, table: str, columns: Sequence[str], key: str, ids: Collection[str]) -> pa.Table:
+        """See ``jobs.lookup.tables.Tables``."""
+        return self._asked(table, columns, one_of(key, ids), "")
+
+    def _asked(self, table: str, columns: Sequence[str], where: str, tail: str) -> pa.Table:
         name = table.replace(".", "_")
         with self._opening:
             if table not in self._columns:
                 self._open(table, name)
         if not self._columns[table]:
-            return []
+            return no_rows(columns)
         asked = statement(name, columns, self._columns[table], where, tail).replace("`", '"')
-        return [_in_utc(row) for row in self._connection.cursor().sql(asked).to_arrow_table().to_pylist()]
+        found = self._connection.cursor().sql(asked).to_arrow_table()
+        return found.cast(pa.schema([(field.name, _in_utc(field.type)) for field in found.schema]))
 
     def _open(self, table: str, name: str) -> None:
         from deltalake import DeltaTable
@@ -94,13 +103,17 @@ class DuckTables:
         """Its files are the same for as long as it lives."""
 
 
-def _in_utc(value: Any) -> Any:
+def _in_utc(kind: pa.DataType) -> pa.DataType:
     """DuckDB takes Spark's older kind of time (INT96) for one without a zone."""
-    if isinstance(value, dict):
-        return {key: _in_utc(held) for key, held in value.items()}
-    if isinstance(value, list):
-        return [_in_utc(held) for held in value]
-    return value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) and value.tzinfo is None else value
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC")
+    if pa.types.is_list(kind):
+        return pa.list_(_in_utc(kind.value_type))
+    if pa.types.is_map(kind):
+        return pa.map_(kind.key_type, _in_utc(kind.item_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _in_utc(field.type)) for field in kind])
+    return kind
 
 
 def tables_of(engine: str, root: str) -> Tables:

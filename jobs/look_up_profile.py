@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -87,10 +88,10 @@ class Lookup:
 
     def _holder(self, question: Question, at: datetime | None) -> tuple[str, list[Row]]:
         """Whose the identifier is, and what has happened to it so far."""
-        mine = one_of("identifier_id", [question.identifier_id])
+        mine = ("identifier_id", [question.identifier_id])
         seen, changes = self._together(
-            partial(self._tables.rows, IDENTITIES.name, ("profile_id", "first_seen"), mine),
-            partial(self._tables.rows, IDENTITY_CHANGES.name, IDENTITY_CHANGES.column_names, mine),
+            partial(self._rows_of, IDENTITIES.name, ("profile_id", "first_seen"), *mine),
+            partial(self._rows_of, IDENTITY_CHANGES.name, IDENTITY_CHANGES.column_names, *mine),
         )
         profile_id = holder_at(seen[0]["profile_id"] if seen else None, changes, at)
         moves = [change for change in changes if at is None or change["changed_at"] <= at]
@@ -103,11 +104,10 @@ class Lookup:
 
     def _found(self, profile_id: str, events: int) -> Found:
         """The profile as it stands."""
-        of_profile = one_of("profile_id", [profile_id])
         attributes, summary = profile_attributes_table(self._project.profile), customer_360_table(self._project.profile)
         tables = (IDENTITIES, attributes, summary, RFM, RFM_SCORES, CONSENTS, SEGMENT_ASSIGNMENTS)
         identifiers, told, summed, measured, scored, consents, assigned = self._together(
-            *(partial(self._tables.rows, t.name, t.column_names, of_profile) for t in tables)
+            *(partial(self._rows_of, t.name, t.column_names, "profile_id", [profile_id]) for t in tables)
         )
         members = [row["identifier_id"] for row in identifiers] or [profile_id]
         links, done = self._together(
@@ -124,24 +124,26 @@ class Lookup:
         """
         elsewhere = {one for cut in severed_from.values() for one in cut or ()}
         hubs = [one for one, cut in severed_from.items() if cut is None or len(cut) >= SEVERED_KEPT]
-        asked = one_of("identifier_id", {*members, *elsewhere})
+        first_ends = {*members, *elsewhere}
         if hubs:
-            asked += f" or {one_of('other_identifier_id', hubs)}"
-        links = self._tables.rows(IDENTITY_LINKS.name, LINK_COLUMNS, asked)
+            asked = f"{one_of('identifier_id', first_ends)} or {one_of('other_identifier_id', hubs)}"
+            links = self._tables.rows(IDENTITY_LINKS.name, LINK_COLUMNS, asked)
+        else:
+            links = self._rows_of(IDENTITY_LINKS.name, LINK_COLUMNS, "identifier_id", first_ends)
         return [link for link in links if not {link["identifier_id"], link["other_identifier_id"]}.isdisjoint(members)]
 
     def _found_at(self, profile_id: str, at: datetime, events: int) -> Found:
         """What of the profile is kept by time: who belonged to it, its segments, its events."""
         began = f"profile_id = '{profile_id}' and valid_from <= {_moment(at)}"
         now, left, segments = self._together(
-            partial(self._tables.rows, IDENTITIES.name, ("identifier_id",), one_of("profile_id", [profile_id])),
-            partial(self._tables.rows, IDENTITY_CHANGES.name, ("identifier_id",), one_of("from_profile_id", [profile_id])),
+            partial(self._rows_of, IDENTITIES.name, ("identifier_id",), "profile_id", [profile_id]),
+            partial(self._rows_of, IDENTITY_CHANGES.name, ("identifier_id",), "from_profile_id", [profile_id]),
             partial(self._tables.rows, SEGMENT_ASSIGNMENTS.name, SEGMENT_ASSIGNMENTS.column_names, began),
         )
-        candidates = one_of("identifier_id", {profile_id, *(row["identifier_id"] for row in (*now, *left))})
+        candidates = ("identifier_id", {profile_id, *(row["identifier_id"] for row in (*now, *left))})
         rows, changes = self._together(
-            partial(self._tables.rows, IDENTITIES.name, IDENTITIES.column_names, candidates),
-            partial(self._tables.rows, IDENTITY_CHANGES.name, IDENTITY_CHANGES.column_names, candidates),
+            partial(self._rows_of, IDENTITIES.name, IDENTITIES.column_names, *candidates),
+            partial(self._rows_of, IDENTITY_CHANGES.name, IDENTITY_CHANGES.column_names, *candidates),
         )
         of_identifier: dict[str, list[Row]] = {}
         for change in changes:
@@ -157,9 +159,16 @@ class Lookup:
 
     def _events(self, members: list[str], number: int, at: datetime | None) -> list[Row]:
         """The last events of all identifiers of a profile: those of a browser from before its owner logged in, too."""
-        until = "" if at is None else f" and occurred_at <= {_moment(at)}"
-        last = f"order by occurred_at desc, source, event_id limit {number}"
-        return self._tables.rows(EVENTS.name, EVENT_COLUMNS, one_of("primary_identifier_id", members) + until, last)
+        import pyarrow.compute as pc
+
+        found = self._tables.rows_of(EVENTS.name, EVENT_COLUMNS, "primary_identifier_id", members)
+        if at is not None:
+            found = found.filter(pc.field("occurred_at") <= at)
+        last = pc.sort_indices(found, [("occurred_at", "descending"), ("source", "ascending"), ("event_id", "ascending")])
+        return found.take(last[:number]).to_pylist()
+
+    def _rows_of(self, table: str, columns: Sequence[str], key: str, ids: Collection[str]) -> list[Row]:
+        return self._tables.rows_of(table, columns, key, ids).to_pylist()
 
     def _record(self, reveal: Reveal, question: Question, profile_id: str) -> None:
         row = (datetime.now(timezone.utc), reveal.who, profile_id, question.asked, reveal.why)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from conf.tables.ops import ACCESS_LOG
 from conf.tables.silver import EVENTS, IDENTITIES
 from jobs.look_up_profile import EVENT_COLUMNS, Lookup, Reveal
-from jobs.lookup.tables import CatalogueTables, FileTables, one_of
+from jobs.lookup.tables import CatalogueTables, FileTables, Row, one_of
 from jobs.runtime.lake import Lake, ensure_table, table_name
 from jobs.runtime.run_log import make_schemas
 from tests.jobs.lookup.few_rows import ANA, CARD, COOKIE, PROJECT, few_rows
@@ -28,6 +29,13 @@ def test_a_catalogue_gives_the_same_rows_as_files(spark: SparkSession, tmp_path:
     )
     assert catalogue.rows(*question) == files.rows(*question)
     assert catalogue.rows("gold.nothing", ("a",), "true") == []
+    of_key = (IDENTITIES.name, question[1], "profile_id", [ANA])
+    assert by_id(catalogue.rows_of(*of_key)) == by_id(files.rows_of(*of_key)) != []
+    assert catalogue.rows_of("gold.nothing", ("a",), "a", [ANA]).to_pylist() == []
+
+
+def by_id(rows: pa.Table) -> list[Row]:
+    return sorted(rows.to_pylist(), key=lambda row: str(row["identifier_id"]))
 
 
 def test_a_column_that_the_table_lacks_is_null_and_a_table_that_is_not_there_has_no_rows(tmp_path: Path) -> None:
@@ -36,6 +44,17 @@ def test_a_column_that_the_table_lacks_is_null_and_a_table_that_is_not_there_has
         {"namespace": "crm_id", "score": None}
     ]
     assert files.rows("gold.nothing", ("a",), "true") == []
+    assert files.rows_of("gold.nothing", ("a",), "a", [ANA]).to_pylist() == []
+
+
+def test_files_with_columns_under_other_names_are_left_to_the_query_engine(spark: SparkSession, tmp_path: Path) -> None:
+    place, columns = few_rows(tmp_path), ("event_id", "occurred_at", "score")
+    plain = FileTables(str(place)).rows_of(EVENTS.name, columns, "primary_identifier_id", [ANA, CARD, COOKIE])
+    name = f"delta.`{place}/silver/events`"
+    spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    spark.sql(f"ALTER TABLE {name} RENAME COLUMN source TO origin")
+    mapped = FileTables(str(place)).rows_of(EVENTS.name, columns, "primary_identifier_id", [ANA, CARD, COOKIE])
+    assert mapped.sort_by("event_id").to_pylist() == plain.sort_by("event_id").to_pylist() != []
 
 
 def test_the_last_rows_come_first(tmp_path: Path) -> None:
