@@ -9,16 +9,16 @@ enter the graph.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms.identity.normalise import BLOCKED
+from transforms.name_sets import set_of_names
 
 LINK_KEYS = ("identifier_id", "other_identifier_id")
 LINK_ENDS = ("identifier_id", "namespace", "value", "other_identifier_id", "other_namespace", "other_value")
-BITS = 63
-"""Sources that a whole number has room for."""
 
 
 def sightings(rows: DataFrame) -> DataFrame:
@@ -64,34 +64,12 @@ def link_identifiers(seen: DataFrame, sources: Sequence[str] = ()) -> DataFrame:
     def of_those_that_count(aggregate: Callable[[Column], Column], value: Column) -> Column:
         return F.when(links, aggregate(F.when(counts, value))).otherwise(aggregate(value))
 
-    if 0 < len(sources) <= BITS:
-        names = sorted(sources)
-        told_by = _named(of_those_that_count(F.bit_or, _bit_of(F.col("source"), names)), names)
-    else:
-        told_by = F.array_sort(of_those_that_count(F.collect_set, F.col("source")))
-    reasons = _texts(sorted(BLOCKED))
+    reasons = F.array(*(F.lit(reason) for reason in sorted(BLOCKED)))
+    reason = F.get(reasons, (F.max(F.array_position(reasons, F.col("blocked"))) - 1).cast("int"))
     return seen.groupBy(*LINK_ENDS).agg(
         of_those_that_count(F.min, F.col("seen_at")).alias("first_seen"),
         of_those_that_count(F.max, F.col("seen_at")).alias("last_seen"),
         F.when(links, F.count_if(counts)).otherwise(F.count(F.lit(1))).alias("times"),
-        told_by.alias("sources"),
-        F.when(~links, _at(reasons, F.max(F.array_position(reasons, F.col("blocked"))))).alias("blocked"),
+        of_those_that_count(partial(set_of_names, names=sources), F.col("source")).alias("sources"),
+        F.when(~links, reason).alias("blocked"),
     )
-
-
-def _bit_of(name: Column, names: Sequence[str]) -> Column:
-    return _at(F.array(*(F.lit(1 << place) for place in range(len(names)))), F.array_position(_texts(names), name))
-
-
-def _named(bits: Column, names: Sequence[str]) -> Column:
-    """The names whose bits are set, in order."""
-    told = [F.when(bits.bitwiseAND(F.lit(1 << place)) != 0, F.lit(name)) for place, name in enumerate(names)]
-    return F.array_compact(F.array(*told))
-
-
-def _texts(texts: Sequence[str]) -> Column:
-    return F.array(*(F.lit(text) for text in texts))
-
-
-def _at(array: Column, position: Column) -> Column:
-    return F.get(array, (position - 1).cast("int"))

@@ -10,6 +10,7 @@ from conf.identity import IdentityConfig
 from conf.matching import MATCH_NAMESPACE
 from conf.profile import ProfileConfig
 from conf.tables.gold import customer_360_table
+from transforms.name_sets import set_of_names
 
 
 def build_customer_360(
@@ -58,7 +59,7 @@ def _identity_summary(identities: DataFrame, identity: IdentityConfig) -> DataFr
     summary = identities.groupBy("profile_id").agg(
         F.when(is_person, "known").otherwise("anonymous").alias("profile_type"),
         F.count_if(F.col("namespace") != MATCH_NAMESPACE).alias("identifiers"),
-        F.sort_array(F.collect_set("namespace")).alias("identifier_namespaces"),
+        set_of_names(F.col("namespace"), {*identity.ranks, MATCH_NAMESPACE}).alias("identifier_namespaces"),
         F.min("first_seen").alias("first_seen"),
         F.max("last_seen").alias("last_seen"),
     )
