@@ -37,8 +37,8 @@ class Table:
 
     ``file_mib`` is the size of file that upkeep aims at: small (``LOOKED_UP``) where somebody waits for single keys.
     ``deletion_vectors``: a MERGE marks the rows it replaces, and does not write their files anew. Said of each table, since
-    engines differ in what they take for granted: where rows are marked, a reader without a JVM goes through all of them to
-    find one.
+    engines differ in what they take for granted, and a table that is asked without a JVM by more than its key is better
+    without: delta-rs goes through all rows of a file that has marks.
     """
 
     name: str
@@ -54,8 +54,6 @@ class Table:
     """True where the table records what happened: its rows are not rebuilt."""
 
     def __post_init__(self) -> None:
-        if self.deletion_vectors and self.file_mib <= LOOKED_UP:
-            raise ValueError(f"{self.name}: a table of which single keys are looked up cannot have deletion vectors")
         refuse_repeated_columns(self.name, self.column_names)
         by_name = {column.name: column for column in self.columns}
         for name in (*self.keys, *self.cluster_by):

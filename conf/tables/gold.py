@@ -129,4 +129,5 @@ def customer_360_table(profile: ProfileConfig) -> Table:
         keys=("profile_id",),
         cluster_by=("profile_id",),
         file_mib=LOOKED_UP,
+        deletion_vectors=True,  # it is wide, and a day changes few of its rows
     )

@@ -37,7 +37,7 @@ class Tables(Protocol):
 
 
 class _Open(NamedTuple):
-    """A table at a version: to be asked in SQL, and by keys where its files are plain."""
+    """A table at a version: to be asked in SQL, and for single keys by its files where that is quicker."""
 
     held: DeltaTable
     query: QueryBuilder
@@ -103,9 +103,9 @@ class FileTables:
     def _opened(self, name: str, held: DeltaTable) -> _Open:
         from deltalake import QueryBuilder
 
-        from jobs.lookup.key_files import KeyFiles, is_plain
+        from jobs.lookup.key_files import KeyFiles, has_marks, is_plain
 
-        files = KeyFiles(held, self._uri(name)) if is_plain(held) else None
+        files = KeyFiles(held, self._uri(name)) if has_marks(held) and is_plain(held) else None
         return _Open(held, QueryBuilder().register("t", held), files)
 
 
