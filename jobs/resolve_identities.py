@@ -89,7 +89,7 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
     solved, _ = compute_once(spark, lake, "solved", _solved(run, links, rules, everything=changes.keys is None), changes.few)
     after = identities_of(solved) if scope is None else within(identities_of(solved), scope)
     few, counts = changes.few, dict[str, Any]()
-    if count_rows(spark, lake, IDENTITIES.name):
+    if changes.keys is not None or count_rows(spark, lake, IDENTITIES.name):  # where nobody was known, nobody moved
         # What moved is written before identities are replaced: a killed run finds it again, a finished one changes nothing.
         moved = identity_changes(before, after, run.as_of or run.started_at)
         counts["changes"] = merge(spark, lake, IDENTITY_CHANGES, moved, insert_only=True, few=few)

@@ -37,8 +37,8 @@ class Table:
 
     ``file_mib`` is the size of file that upkeep aims at: small (``LOOKED_UP``) where somebody waits for single keys.
     ``deletion_vectors``: a MERGE marks the rows it replaces, and does not write their files anew. Said of each table, since
-    engines differ in what they take for granted, and a table that is asked without a JVM by more than its key is better
-    without: delta-rs goes through all rows of a file that has marks.
+    engines differ in what they take for granted. Without a JVM marked files are quick to look into by the key they lie by alone
+    (:mod:`jobs.lookup.key_files`); for every other question delta-rs goes through all of their rows.
     """
 
     name: str
@@ -54,6 +54,11 @@ class Table:
     """True where the table records what happened: its rows are not rebuilt."""
 
     def __post_init__(self) -> None:
+        if self.deletion_vectors and self.file_mib <= LOOKED_UP and self.cluster_by != self.keys:
+            raise ValueError(
+                f"{self.name}: a table of which single keys are looked up cannot have deletion vectors unless it is clustered by "
+                "its key alone"
+            )
         refuse_repeated_columns(self.name, self.column_names)
         by_name = {column.name: column for column in self.columns}
         for name in (*self.keys, *self.cluster_by):

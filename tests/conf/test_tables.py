@@ -10,7 +10,7 @@ from conf.project import load_project
 from conf.tables import gold, ops, silver
 from conf.tables.bronze import bronze_table
 from conf.tables.consents import CONSENTS
-from conf.tables.contract import Column, Table
+from conf.tables.contract import LOOKED_UP, Column, Table
 from conf.tables.measures import activity_measures_table
 
 PROFILE = load_project().profile
@@ -92,6 +92,7 @@ SMALL = Table(
         ({"columns": (*SMALL.columns, SMALL.columns[0])}, "a column is declared twice"),
         ({"keys": ("key",)}, "key or clustering column key is not declared"),
         ({"cluster_by": ("day",)}, "key or clustering column day is not declared"),
+        ({"file_mib": LOOKED_UP, "deletion_vectors": True}, "single keys are looked up cannot have deletion vectors"),
         ({"cluster_by": ("who",)}, "who is direct personal data and cannot be clustered by"),
     ],
 )
