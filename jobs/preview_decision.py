@@ -11,6 +11,7 @@ from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS
 from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, RECORDS
 from jobs.resolve_identities import current_links, rules_of
 from jobs.runtime.lake import exists, read
+from jobs.runtime.scratch import hold
 from jobs.runtime.text_table import text_table
 from jobs.score_rfm import rfm_of
 from transforms.identity.plain import Identifier
@@ -67,7 +68,7 @@ def _solved(run: Run, ends: tuple[Identifier, Identifier], rules: ResolutionRule
     keys = spark.createDataFrame([(end.identifier_id,) for end in ends], "identifier_id string")
     links = current_links(run)
     identities = read(spark, lake, IDENTITIES)
-    found = touched_scope(keys, links, identities, rules).collect()
+    found = touched_scope(keys, links, identities, rules, lambda _name, rows: hold(spark, rows, few=True)).collect()
     scope = spark.createDataFrame(found, "identifier_id string")
     after = within(identities_of(solve(links_in_scope(links, scope), rules)), scope)
     return within(identities, scope).collect(), after.collect()

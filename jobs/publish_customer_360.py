@@ -46,12 +46,11 @@ def publish_stage(project: Project) -> Stage:
 
 
 def _changed_profiles(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
-    frames = []
-    for name, feed in feeds.items():
-        if name in (ACTIVITY.name, activity_measures_table(run.project.profile).name):
-            frames.append(profiles_of_activity(run, {ACTIVITY.name: feed}))
-        else:
-            frames.append(feed.select("profile_id"))
+    of_days = {ACTIVITY.name, activity_measures_table(run.project.profile).name}
+    frames = [feed.select("profile_id") for name, feed in feeds.items() if name not in of_days]
+    days = [feed.select("identifier_id") for name, feed in feeds.items() if name in of_days]
+    if days:
+        frames.append(profiles_of_activity(run, {ACTIVITY.name: union(days)}))
     return union(frames).distinct()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -77,16 +79,17 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
         ensure_table(spark, lake, table)
     rules = rules_of(run)
     before, scope = read(spark, lake, IDENTITIES), None
+    once = partial(_once, run, few=changes.few)
     seen = _sightings_of(run, changes.keys)
     # Where there are many sightings, the names of the sources are looked up first.
     links = link_identifiers(seen, () if changes.keys is not None else _sources_of(run))
     if changes.keys is not None:
-        known = _links_now(run, changes.keys, links, changes.few)
+        known = _links_now(run, changes.keys, links, once)
         links, listed = known.where(F.col("blocked").isNull()), known.where(F.col("blocked").isNotNull())
-        scope, _ = compute_once(spark, lake, "scope", touched_scope(changes.keys, links, before, rules), changes.few)
+        scope = once("scope", touched_scope(changes.keys, links, before, rules, once))
         links, before = links_in_scope(links, scope), within(before, scope)
         links = links.unionByName(listed.drop("severed"), allowMissingColumns=True)
-    solved, _ = compute_once(spark, lake, "solved", _solved(run, links, rules, everything=changes.keys is None), changes.few)
+    solved = once("solved", _solved(run, links, rules, everything=changes.keys is None))
     after = identities_of(solved) if scope is None else within(identities_of(solved), scope)
     few, counts = changes.few, dict[str, Any]()
     if changes.keys is not None or count_rows(spark, lake, IDENTITIES.name):  # where nobody was known, nobody moved
@@ -98,6 +101,11 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
         "links": merge(spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",), few=few),
         "identities": merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",), few=few),
     }
+
+
+def _once(run: Run, name: str, rows: DataFrame, few: bool) -> DataFrame:
+    rows, _ = compute_once(run.spark, run.lake, name, rows, few)
+    return rows
 
 
 def _solved(run: Run, links: DataFrame, rules: ResolutionRules, everything: bool) -> DataFrame:
@@ -157,13 +165,13 @@ def _rows_about(run: Run, keys: DataFrame | None) -> DataFrame:
     return frames[0].unionByName(frames[1])
 
 
-def _links_now(run: Run, keys: DataFrame, recomputed: DataFrame, few: bool) -> DataFrame:
+def _links_now(run: Run, keys: DataFrame, recomputed: DataFrame, once: Callable[[str, DataFrame], DataFrame]) -> DataFrame:
     """All links as they are now, with ``severed`` as it was solved last: those of changed identifiers anew, with what
     came with them ``blocked``; the others as they stand. Only those of changed identifiers are written down.
     """
     links, keys = current_links(run), F.broadcast(keys)
     severed = links.join(keys, "identifier_id", "left_semi").select("identifier_id", "other_identifier_id", "severed")
     anew = recomputed.join(severed, ["identifier_id", "other_identifier_id"], "left")
-    anew, _ = compute_once(run.spark, run.lake, "links", anew.select(*IDENTITY_LINKS.column_names, "blocked"), few)
+    anew = once("links", anew.select(*IDENTITY_LINKS.column_names, "blocked"))
     standing = links.join(keys, "identifier_id", "left_anti")
     return anew.unionByName(standing, allowMissingColumns=True)

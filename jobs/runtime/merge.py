@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from conf.tables.contract import Table
 from jobs.runtime.lake import Lake, append, count_rows, ensure_table, read, table_name, version_of
-from jobs.runtime.scratch import compute_once
+from jobs.runtime.scratch import compute_once, hold
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,6 +65,7 @@ def merge(
             held = held if day is None else held.where(on_days(day, days))
         if not delete_missing or (scope is not None and set(scope_keys) != set(table.keys)):
             # What arrives may have keys outside the scope; it has to meet what is there under them.
+            rows = hold(spark, rows, few)
             found = read(spark, lake, table).join(F.broadcast(rows.select(*table.keys)), list(table.keys), "left_semi")
             held = found if not delete_missing else held.unionByName(found).dropDuplicates(list(table.keys))
         changes = _changes(table, rows, held, update_when, delete_missing)

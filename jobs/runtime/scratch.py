@@ -22,11 +22,23 @@ def compute_once(spark: SparkSession, lake: Lake, name: str, rows: DataFrame, fe
     ``few`` says that they are expected to be: writing them, listing what was written and reading it again takes longer
     than computing some hundred rows. Where they turn out to be more than 20,000, they are computed again and written down.
     """
-    if few:
-        held = rows.limit(HELD_ROWS + 1).toArrow()
-        if held.num_rows <= HELD_ROWS:
-            return spark.createDataFrame(held, rows.schema), held
-    return scratch(spark, lake, name, rows), None
+    held = _few_of(rows) if few else None
+    return (scratch(spark, lake, name, rows), None) if held is None else (spark.createDataFrame(held, rows.schema), held)
+
+
+def hold(spark: SparkSession, rows: DataFrame, few: bool) -> DataFrame:
+    """``rows``, computed once and held by the driver where they are few; as they are where they are many or not expected
+    (``few``) to be few. For rows that a query names more than once: Spark plans all that they come from each time, and
+    with few rows that is what takes the time.
+    """
+    held = _few_of(rows) if few else None
+    return rows if held is None else spark.createDataFrame(held, rows.schema)
+
+
+def _few_of(rows: DataFrame) -> pa.Table | None:
+    """The rows, or None where they are more than the driver holds."""
+    held = rows.limit(HELD_ROWS + 1).toArrow()
+    return held if held.num_rows <= HELD_ROWS else None
 
 
 def scratch(spark: SparkSession, lake: Lake, name: str, rows: DataFrame) -> DataFrame:

@@ -26,6 +26,7 @@ Changed configuration changes everything: then all links are solved.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
@@ -35,14 +36,28 @@ from conf.identity import IdentityConfig
 from transforms.identity.rules import ResolutionRules
 
 
-def touched_scope(changed: DataFrame, links: DataFrame, identities: DataFrame, rules: ResolutionRules) -> DataFrame:
+def _as_they_are(_name: str, rows: DataFrame) -> DataFrame:
+    return rows
+
+
+def touched_scope(
+    changed: DataFrame,
+    links: DataFrame,
+    identities: DataFrame,
+    rules: ResolutionRules,
+    once: Callable[[str, DataFrame], DataFrame] = _as_they_are,
+) -> DataFrame:
     """The ``identifier_id`` of everything to solve again, each once; the module says why that is enough.
 
     ``changed``: ``identifier_id`` of the changed identifiers, in any number. ``links``: all links as they are now.
-    ``identities``: as they were solved last. ``rules``: as they are now.
+    ``identities``: as they were solved last. ``rules``: as they are now. ``once`` is called
+    with a name and rows that are used more than once, and gives the same rows, computed. Without it each use reads all
+    that they come from, and the uses multiply: to some hundred reads of the tables.
     """
     named = _with_decided(changed.select("identifier_id"), rules).dropDuplicates()
-    seeds = named.unionByName(_freed_neighbours(named, links, identities, rules)).dropDuplicates()
+    were_hubs = identities.where(F.col("reason") == "hub").select("identifier_id")
+    suspects = once("former_hubs", were_hubs.join(F.broadcast(named), "identifier_id", "left_semi"))
+    seeds = once("seeds", named.unionByName(_freed_neighbours(suspects, links, rules)).dropDuplicates())
     # Broadcast like the keys that they come from: nothing that grows with the lake is shuffled for a day's change.
     components = identities.join(F.broadcast(seeds), "identifier_id", "left_semi").select("component_id").dropDuplicates()
     members = identities.join(F.broadcast(components), "component_id", "left_semi").select("identifier_id")
@@ -60,10 +75,8 @@ def _with_decided(changed: DataFrame, rules: ResolutionRules) -> DataFrame:
     return changed.unionByName(partners)
 
 
-def _freed_neighbours(changed: DataFrame, links: DataFrame, identities: DataFrame, rules: ResolutionRules) -> DataFrame:
-    """All neighbours of the changed identifiers that were hubs and are none any more."""
-    were_hubs = identities.where(F.col("reason") == "hub").select("identifier_id")
-    suspects = were_hubs.join(F.broadcast(changed), "identifier_id", "left_semi")
+def _freed_neighbours(suspects: DataFrame, links: DataFrame, rules: ResolutionRules) -> DataFrame:
+    """All neighbours of those among the changed identifiers that were hubs, the suspects, and are none any more."""
     at_suspects = _both_ways(links).join(F.broadcast(suspects), "identifier_id", "left_semi")
     alive = at_suspects.where(~is_expired(rules))
     degree = alive.groupBy("identifier_id", "namespace").agg(F.countDistinct("other_identifier_id").alias("degree"))

@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.runtime.lake import Lake
-from jobs.runtime.scratch import clear_scratch, compute_once
+from jobs.runtime.scratch import clear_scratch, compute_once, hold
 
 KINDS = """
     select id, cast(id as decimal(18,2)) money, timestamp_seconds(id) at, date_add(date '2017-01-01', cast(id as int)) day,
@@ -45,6 +45,18 @@ def test_what_is_computed_once_stays_as_it_was(spark: SparkSession, tmp_path: Pa
     once, _ = compute_once(spark, Lake(str(tmp_path)), "drawn", drawn(spark), few)
     assert once.collect() == once.collect()
     assert drawn(spark).collect() != drawn(spark).collect()
+
+
+def test_held_rows_are_computed_once_and_more_of_them_wherever_they_are_used(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold(spark, drawn(spark), few=True)
+    assert held.collect() == held.collect()
+    assert sorted(hold(spark, spark.sql(KINDS), few=True).collect()) == sorted(spark.sql(KINDS).collect())
+    monkeypatch.setattr("jobs.runtime.scratch.HELD_ROWS", 1)
+    for rows in (hold(spark, drawn(spark), few=True), hold(spark, drawn(spark), few=False)):
+        assert rows.count() == 2
+        assert rows.collect() != rows.collect()
 
 
 def test_what_was_written_down_is_removed(spark: SparkSession, tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ def changed_ids(spark: SparkSession, *ids: str) -> DataFrame:
     return spark.createDataFrame([(one,) for one in ids], "identifier_id string")
 
 
+def taken_apart(_name: str, rows: DataFrame) -> DataFrame:
+    """The rows that were computed, with nothing of what they were computed from."""
+    return rows.sparkSession.createDataFrame(rows.toArrow(), rows.schema)
+
+
 def scope_after(
     spark: SparkSession,
     before: str,
@@ -104,6 +109,8 @@ def test_solving_the_scope_of_a_change_makes_the_whole(spark: SparkSession, conf
     part = solve(links_in_scope(all_links, scope), rules)
 
     inside = set(ids_of(scope))
+    taken = touched_scope(changed_ids(spark, *changed), all_links, spark_identities(spark, identities), rules, taken_apart)
+    assert set(ids_of(taken)) == inside
     assert 0 < len(inside) < len(identities)
     expected, expected_links = solve_identities(now.drop(columns="severed"), rules)
     beyond = identities[~identities["identifier_id"].isin(inside)]
