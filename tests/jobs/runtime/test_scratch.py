@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.runtime.lake import Lake
 from jobs.runtime.scratch import clear_scratch, compute_once, hold
@@ -15,8 +17,9 @@ KINDS = """
 
 
 def drawn(spark: SparkSession) -> DataFrame:
-    """Two rows of chance: computed twice, they are others."""
-    return spark.range(2).selectExpr("id", "uuid() chance")
+    """Two rows of chance: computed twice, they are others. Spark's own chance is drawn once for a plan."""
+    chance = F.udf(lambda: uuid4().hex).asNondeterministic()
+    return spark.range(2).select("id", chance().alias("chance"))
 
 
 def test_few_rows_are_held_as_they_are_and_nothing_is_written(spark: SparkSession, tmp_path: Path) -> None:
@@ -44,7 +47,8 @@ def test_more_rows_than_were_expected_are_written_down(
 def test_what_is_computed_once_stays_as_it_was(spark: SparkSession, tmp_path: Path, few: bool) -> None:
     once, _ = compute_once(spark, Lake(str(tmp_path)), "drawn", drawn(spark), few)
     assert once.collect() == once.collect()
-    assert drawn(spark).collect() != drawn(spark).collect()
+    rows = drawn(spark)
+    assert rows.collect() != rows.collect()
 
 
 def test_held_rows_are_computed_once_and_more_of_them_wherever_they_are_used(
