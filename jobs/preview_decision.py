@@ -68,8 +68,11 @@ def _solved(run: Run, ends: tuple[Identifier, Identifier], rules: ResolutionRule
     keys = spark.createDataFrame([(end.identifier_id,) for end in ends], "identifier_id string")
     links = current_links(run)
     identities = read(spark, lake, IDENTITIES)
-    found = touched_scope(keys, links, identities, rules, lambda _name, rows: hold(spark, rows, few=True)).collect()
-    scope = spark.createDataFrame(found, "identifier_id string")
+
+    def held(_name: str, rows: DataFrame) -> DataFrame:
+        return hold(spark, rows, few=True)
+
+    scope = held("scope", touched_scope(keys, links, identities, rules, held))
     after = within(identities_of(solve(links_in_scope(links, scope), rules)), scope)
     return within(identities, scope).collect(), after.collect()
 

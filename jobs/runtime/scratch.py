@@ -23,7 +23,9 @@ def compute_once(spark: SparkSession, lake: Lake, name: str, rows: DataFrame, fe
     than computing some hundred rows. Where they turn out to be more than 20,000, they are computed again and written down.
     """
     held = _few_of(rows) if few else None
-    return (scratch(spark, lake, name, rows), None) if held is None else (spark.createDataFrame(held, rows.schema), held)
+    if held is None:
+        return scratch(spark, lake, name, rows), None
+    return spark.createDataFrame(held, rows.schema), held
 
 
 def hold(spark: SparkSession, rows: DataFrame, few: bool) -> DataFrame:

@@ -50,9 +50,9 @@ def touched_scope(
     """The ``identifier_id`` of everything to solve again, each once; the module says why that is enough.
 
     ``changed``: ``identifier_id`` of the changed identifiers, in any number. ``links``: all links as they are now.
-    ``identities``: as they were solved last. ``rules``: as they are now. ``once`` is called
-    with a name and rows that are used more than once, and gives the same rows, computed. Without it each use reads all
-    that they come from, and the uses multiply: to some sixty reads of the tables.
+    ``identities``: as they were solved last. ``rules``: as they are now. ``once`` is called with a name and rows that are
+    used more than once, and gives the same rows, computed. Without it each use reads all that they come from, and the
+    uses multiply: to some sixty reads of the tables.
     """
     named = _with_decided(changed.select("identifier_id"), rules).dropDuplicates()
     were_hubs = identities.where(F.col("reason") == "hub").select("identifier_id")
