@@ -99,8 +99,9 @@ class DuckTables:
     def append(self, table: Table, rows: list[Row]) -> None:
         """Nothing is written here."""
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """Its files are the same for as long as it lives."""
+        return False
 
 
 def _in_utc(kind: pa.DataType) -> pa.DataType:

@@ -55,8 +55,8 @@ class Lookup:
 
     def refresh(self) -> None:
         """Looks for what runs have committed since the last question."""
-        self._tables.refresh()
-        self._as_of = self._read_as_of()
+        if self._tables.refresh() or self._as_of is None:  # there is none before the first run, nor a log to look at again
+            self._as_of = self._read_as_of()
 
     def profile_of(
         self, text: str, at: datetime | None = None, events: int = EVENTS_SHOWN, reveal: Reveal | None = None

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 ROW_GROUP_MIB = 2
+ROW_GROUP_ROWS = 4096
+"""Where somebody waits for single keys: whoever reads one row decodes a whole group of each column. Spark before 4.1 knows no
+such bound, and has that of the size alone."""
 TABLES_AT_A_TIME = 4
 LISTING_TASKS = 8
 DEFAULT_RETENTION = f"interval {7 * 24 * 3600} seconds"
@@ -120,6 +123,7 @@ def file_size(spark: SparkSession, mib: int) -> Iterator[None]:
         # VACUUM lists a table's few folders with as many tasks as this says: 10,000 where it says nothing.
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(LISTING_TASKS),
         "parquet.block.size": str(ROW_GROUP_MIB * MIB if mib <= LOOKED_UP else 128 * MIB),
+        "parquet.block.row.count.limit": str(ROW_GROUP_ROWS if mib <= LOOKED_UP else 2**31 - 1),
     }
     settings = {} if IS_DATABRICKS else settings  # it refuses them
     before = {key: spark.conf.get(key, None) for key in settings}

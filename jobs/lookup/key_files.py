@@ -67,7 +67,8 @@ class KeyFiles:
             if not _may_hold(bounds, ids):
                 continue
             with self._opened(path) as file:
-                present = [name for name in columns if name in file.schema_arrow.names]
+                held = set(file.schema_arrow.names)
+                present = [name for name in columns if name in held]
                 for group in self._groups_of(path, key, file.metadata):
                     if not _may_hold(group.bounds, ids):
                         continue

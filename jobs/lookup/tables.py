@@ -32,8 +32,8 @@ class Tables(Protocol):
     def append(self, table: Table, rows: list[Row]) -> None:
         """Adds rows to a log, which is made where it is not there yet."""
 
-    def refresh(self) -> None:
-        """Looks for what was committed since: a process that goes on has to ask."""
+    def refresh(self) -> bool:
+        """Looks for what was committed since, which a process that goes on has to ask for; whether there may be anything."""
 
 
 class _Open(NamedTuple):
@@ -73,13 +73,16 @@ class FileTables:
         asked = statement("t", columns, {field.name for field in found.held.schema().fields}, where, tail)
         return pa.table(found.query.execute(asked))
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """See :class:`Tables`."""
+        is_new = False
         for name, found in list(self._open.items()):
             before = found.held.version()
             found.held.update_incremental()
             if found.held.version() != before:
                 self._open[name] = self._opened(name, found.held)
+                is_new = True
+        return is_new
 
     def append(self, table: Table, rows: list[Row]) -> None:
         """See :class:`Tables`."""
@@ -139,8 +142,9 @@ class CatalogueTables:
         present = set(self._spark.table(name).columns)
         return self._spark.sql(statement(name, columns, present, where, tail)).toArrow()
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """Every question reads the current versions."""
+        return True
 
     def append(self, table: Table, rows: list[Row]) -> None:
         """See :class:`Tables`."""

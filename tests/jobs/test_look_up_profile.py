@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from conf.tables.ops import ACCESS_LOG
+from conf.tables.ops import ACCESS_LOG, RUNS
 from conf.tables.silver import IDENTITIES, IDENTITY_LINKS, SEVERED_KEPT
 from jobs import cli
 from jobs.look_up_profile import Lookup
 from jobs.lookup.tables import FileTables
 from jobs.runtime import session
 from jobs.runtime.lake import Lake, append_to_files, read_rows
-from tests.jobs.lookup.few_rows import ANA, CARD, COOKIE, MAIL, PROJECT, TABLET, few_rows, identity, link, the_id
+from tests.jobs.lookup.few_rows import ANA, CARD, COOKIE, MAIL, PROJECT, TABLET, day, few_rows, identity, link, row, the_id
 
 PATIENCE = 60  # seconds; only a bound for a test that would otherwise wait for ever
 
@@ -213,3 +214,15 @@ def test_a_process_that_goes_on_sees_what_was_committed_once_it_looks(tmp_path: 
     assert lookup.profile_of(ANA) == before
     lookup.refresh()
     assert len(lookup.profile_of(the_id("phone", "+15550104477")).identifiers) == len(before.identifiers) + 1
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_process_that_goes_on_counts_recency_from_the_day_of_the_latest_run(tmp_path: Path, is_first: bool) -> None:
+    root = Path(few_rows(tmp_path))
+    if is_first:
+        shutil.rmtree(root / "ops" / "runs")
+    lookup = Lookup(PROJECT, FileTables(str(root)))
+    assert lookup.profile_of(ANA).as_of == (None if is_first else day(11))
+    append_to_files(str(root / "ops" / "runs"), RUNS, [row(RUNS, run_id="2", outcome="done", as_of=day(12))])
+    lookup.refresh()
+    assert lookup.profile_of(ANA).as_of == day(12)

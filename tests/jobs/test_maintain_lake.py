@@ -8,16 +8,18 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from conf.project import Project, load_project
+from conf.tables.gold import RFM
 from conf.tables.ops import RUNS
 from conf.tables.silver import ACTIVITY, EVENTS
 from jobs.build_profiles import activity_stage
-from jobs.maintain_lake import Tidied, file_size, maintain_lake
-from jobs.runtime.lake import Lake, append, append_to_files, fetch, table_name, version_of
+from jobs.maintain_lake import Tidied, detail_of, file_size, maintain_lake, tidy
+from jobs.runtime.lake import Lake, append, append_to_files, ensure_table, fetch, table_name, version_of
 from jobs.runtime.run_log import StageRecord, read_run_log, write_record
 from jobs.runtime.stage import Outcome, Run, run_stage
 from tests.jobs.lookup.few_rows import ANA, CARD, day, event
@@ -86,6 +88,20 @@ def test_upkeep_compacts_and_removes_and_changes_no_row(lake: Lake, new_run: Mak
 def test_the_tables_are_clustered_as_their_contract_says(spark: SparkSession, lake: Lake) -> None:
     detail = spark.sql(f"DESCRIBE DETAIL {table_name(lake, EVENTS.name)}").collect()[0]
     assert tuple(detail["clusteringColumns"]) == EVENTS.cluster_by
+
+
+def test_tables_in_which_single_keys_are_looked_up_have_groups_of_few_rows(spark: SparkSession, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    ensure_table(spark, lake, RFM)
+    made = {"profile_id": "sha2(cast(id as string), 256)"}
+    columns = [f"cast({made.get(c.name, '1')} as {c.type.simpleString()}) as {c.name}" for c in RFM.columns]
+    for start in (0, 5000):
+        append(lake, RFM, spark.range(start, start + 5000).selectExpr(*columns))
+    with file_size(spark, RFM.file_mib):
+        tidy(spark, lake, RFM, detail_of(spark, lake, RFM))
+    (file,) = DeltaTable(f"{lake.root}/gold/rfm").file_uris()
+    held = pq.ParquetFile(file).metadata
+    assert [held.row_group(number).num_rows for number in range(held.num_row_groups)] == [4096, 4096, 1808]
 
 
 def test_replaced_rows_are_marked_only_where_the_contract_says_so(spark: SparkSession, new_run: MakeRun, tmp_path: Path) -> None:
