@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pyspark
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
@@ -90,6 +91,7 @@ def test_the_tables_are_clustered_as_their_contract_says(spark: SparkSession, la
     assert tuple(detail["clusteringColumns"]) == EVENTS.cluster_by
 
 
+@pytest.mark.skipif(pyspark.__version__ < "4.1", reason="its Parquet bounds a group by size alone")
 def test_tables_in_which_single_keys_are_looked_up_have_groups_of_few_rows(spark: SparkSession, tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     ensure_table(spark, lake, RFM)
