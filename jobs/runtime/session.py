@@ -10,7 +10,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,8 +105,7 @@ def _local_session(builder: SparkSession.Builder) -> SparkSession:
     options = f"{LOCAL_JAVA_OPTIONS} -Dlog4j2.configurationFile=file:{log_configuration()}"
     builder = builder.master(os.environ.get("C360_MASTER", "local[*]"))
     builder = builder.config("spark.driver.extraClassPath", jars).config("spark.driver.extraJavaOptions", options)
-    # Spark's own catalogue is a folder of this process; a lake on a path never uses it.
-    builder = builder.config("spark.sql.warehouse.dir", os.environ.get("C360_WAREHOUSE") or tempfile.mkdtemp("c360"))
+    builder = builder.config("spark.sql.warehouse.dir", os.environ.get("C360_WAREHOUSE") or _own_warehouse())
     for key, value in {**LOCAL_CONFIGURATION, **DELTA_CONFIGURATION}.items():
         builder = builder.config(key, value)
     for setting in filter(None, os.environ.get("C360_SPARK_CONF", "").split(",")):  # key=value,key=value
@@ -118,10 +117,24 @@ def _local_session(builder: SparkSession.Builder) -> SparkSession:
             raise C360Error(f"Spark did not start ({type(error).__name__}). Java said: {_last_lines(log)}") from error
 
 
+def _own_warehouse() -> str:
+    """Spark's own catalogue is a folder of this process. A lake on a path never uses it: what is empty goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="c360-warehouse-"))
+
+    def remove() -> None:
+        with suppress(OSError):  # it holds tables
+            folder.rmdir()
+
+    atexit.register(remove)
+    return str(folder)
+
+
 @contextmanager
 def _java_messages_in_a_file() -> Iterator[Path]:
     """The JVM started meanwhile writes its messages to a file: the console is for people, and standard output for what a
     command prints (VACUUM has its own lines there). What goes wrong in Spark reaches them as an error of Python's.
+
+    The file has no name any more once the JVM runs, and ends with it: Spark logs a value that does not read as its type.
     """
     descriptor, name = tempfile.mkstemp(prefix="c360-java-", suffix=".log")
     sys.stdout.flush()
@@ -138,6 +151,7 @@ def _java_messages_in_a_file() -> Iterator[Path]:
             os.dup2(console, stream)
             os.close(console)
         os.close(descriptor)
+        Path(name).unlink()
 
 
 def _last_lines(log: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
@@ -26,11 +27,18 @@ def start(place: Place, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "jobs.cli", "ingest-sources", *arguments, *map(str, where)],
         cwd=REPOSITORY,
-        env={**os.environ, "C360_SALT": SALT, "JDK_JAVA_OPTIONS": SHORT_LIVED_JAVA},
+        env={**os.environ, "C360_SALT": SALT, "JDK_JAVA_OPTIONS": SHORT_LIVED_JAVA, "TMPDIR": str(temporary(place))},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def temporary(place: Place) -> Path:
+    """Where the processes put what they need for a while."""
+    folder = place.lake.parent / "temporary"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -61,6 +69,10 @@ def test_one_works_one_waits_one_is_sent_away_and_nothing_is_lost(spark: SparkSe
     alone = make_place(place.conf.parent, lake="alone")
     assert alone.run("ingest-sources") == 0
     assert in_silver(spark, place) == in_silver(spark, alone)
+
+
+def test_a_process_leaves_nothing_behind_but_the_lake(place: Place) -> None:
+    assert list(temporary(place).iterdir()) == []
 
 
 def test_the_one_that_waited_found_nothing_left_to_do(spark: SparkSession, place: Place) -> None:
