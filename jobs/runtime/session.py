@@ -114,7 +114,8 @@ def _local_session(builder: SparkSession.Builder) -> SparkSession:
         try:
             return builder.getOrCreate()
         except Exception as error:
-            raise C360Error(f"Spark did not start ({type(error).__name__}). Java said: {_last_lines(log)}") from error
+            said = getattr(error, "java_exception", None) or _last_lines(log)  # what Java throws, or said before it ended
+            raise C360Error(f"Spark did not start ({type(error).__name__}). Java said: {said}") from error
 
 
 def _own_warehouse() -> str:
