@@ -7,10 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from jobs.runtime.java import delta_jars, provide_java
 from tests.conftest import REPOSITORY
 
 JAVA = "#!/bin/sh\necho 'Could not reserve enough space for the heap' >&2\nexit 1\n"
 ELSEWHERE = ("SPARK_REMOTE", "PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def jars() -> None:
+    """The first call on a machine fetches them, for which it takes a Java that works."""
+    provide_java()
+    delta_jars()
 
 
 def refused(temporary: Path, **environment: str) -> str:
