@@ -29,6 +29,7 @@ LOCAL_CONFIGURATION = {
     "spark.databricks.delta.snapshotPartitions": "2",  # Delta reads its log with 50 otherwise
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # a job to list files costs more than listing
     "spark.sql.files.openCostInBytes": "262144",  # many small files a day: pack more of them into a task
+    "spark.buffer.pageSize": "4m",  # every sort and hash table begins with a page, of 64 MB by default
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -38,7 +39,9 @@ LOCAL_CONFIGURATION = {
     "spark.ui.retainedStages": "50",
     "spark.ui.retainedTasks": "500",
 }
-LOCAL_JAVA_OPTIONS = "-XX:+UseParallelGC -Xss4m"
+# Room for the classes and the compiled code of a run: what is there by default is full again and again, and emptied by a
+# collection of the whole heap.
+LOCAL_JAVA_OPTIONS = "-XX:+UseParallelGC -Xss4m -XX:MetaspaceSize=256m -XX:ReservedCodeCacheSize=512m"
 
 DELTA_CONFIGURATION = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
