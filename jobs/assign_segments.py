@@ -9,9 +9,9 @@ from conf.project import fingerprint
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS
 from conf.tables.ops import SEGMENT_DRIFT
 from conf.tables.silver import IDENTITIES
-from jobs.runtime.lake import append_rows, ensure_table, read
+from jobs.runtime.lake import append_rows, count_rows, ensure_table, read
 from jobs.runtime.merge import merge
-from jobs.runtime.scratch import compute_once
+from jobs.runtime.scratch import HELD_ROWS, compute_once
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.train_segments import staging_folder, tracking_of
 from models.registry import champion_version
@@ -37,7 +37,7 @@ def assign_stage() -> Stage:
         reads=(RFM.name,),
         writes=(SEGMENT_ASSIGNMENTS.name, RFM_SCORES.name),
         fingerprint=lambda p: fingerprint("assignments 2"),  # all that decides is the champion's own
-        keys=lambda run, feeds: feeds[RFM.name].select("profile_id").distinct(),
+        keys=lambda run, feeds: feeds[RFM.name].select("profile_id"),
         body=_assign,
         uses_as_of=True,
         extra_inputs=lambda run: {"champion": champion_version(tracking_of(run))},
@@ -65,10 +65,11 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
     features = segment_features(rfm, run.as_of, run.project.segments.window_days)
     assigned = assign(features, champion.model, champion.names)
     moved = assignment_changes(assigned, held, _profiles(run), run.as_of, champion.version)
-    changed, _ = compute_once(spark, lake, "assignments", moved, changes.few)
-    counts = {"assignments": merge(spark, lake, SEGMENT_ASSIGNMENTS, changed, delete_missing=False, few=changes.few)}
+    few = changes.few or count_rows(spark, lake, RFM.name) <= HELD_ROWS
+    changed, _ = compute_once(spark, lake, "assignments", moved, few)
+    counts = {"assignments": merge(spark, lake, SEGMENT_ASSIGNMENTS, changed, delete_missing=False, few=few)}
     scores = score_customers(features, champion.segmentation.scores, champion.version)
-    counts["scores"] = merge(spark, lake, RFM_SCORES, scores, scope=changes.keys, scope_keys=RFM_SCORES.keys, few=changes.few)
+    counts["scores"] = merge(spark, lake, RFM_SCORES, scores, scope=changes.keys, scope_keys=RFM_SCORES.keys, few=few)
     return {**counts, **_measure_drift(run, champion)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -33,9 +33,10 @@ from transforms.sources.standardise import (
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, Row
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 SMALL_DELIVERY = 1_000_000
 """Bytes of new files of a source up to which their rows are expected to be few."""
 SOURCES_AT_A_TIME = 4
@@ -168,8 +169,9 @@ def _standardise_changes(run: Run, changes: Changes) -> dict[str, Any]:
         before = {table.name: version_of(run.session_if_needed(), lake, table.name) for table in tables}
         few = not changes.everything and sum(numbers["rows"] for numbers in counts.values()) <= HELD_ROWS
         list(pool.map(lambda table: _merge_silver(run, table, parts[table.name], changes.everything, few), tables))
-    _count_by_source(run, before, counts)
-    return {"sources": counts, "latest_event": _latest_event(run)}
+    written = _written_by_source(run, before)
+    _count_by_source(written, counts)
+    return {"sources": counts, "latest_event": _latest_event(run, before[EVENTS.name], written)}
 
 
 def _bronze_rows(run: Run, source: Source, changes: Changes) -> DataFrame | None:
@@ -201,31 +203,58 @@ def _merge_silver(run: Run, table: Table, frames: list[DataFrame], everything: b
         merge(run.spark, run.lake, table, rows, update_when=WINS_OVER_TARGET, delete_missing=False, few=few)
 
 
-def _count_by_source(run: Run, before: dict[str, int], counts: dict[str, dict[str, int]]) -> None:
-    """Adds to ``counts``, by source, what the change feeds of what was just written tell: new, changed, quarantined and
-    gone rows; the rest of the rows looked at are ``older`` versions, or what is there already.
+def _written_by_source(run: Run, before: dict[str, int]) -> list[Row]:
+    """What the change feeds of the tables just written tell since ``before``: how many rows of a source were changed in each
+    way, and the time of the latest event among them, in microseconds.
     """
-    words = {"insert": "new", "update_postimage": "changed", "delete": "gone"}
+    frames = []
     for name, version in before.items():
         feed = changed_rows(run.spark, run.lake, name, max(version, 0), version_of(run.session_if_needed(), run.lake, name))
-        if feed is None:
-            continue
-        for row in feed.groupBy("source", "_change_type").count().collect():
-            word = words.get(row["_change_type"])
-            if word:
-                word = "quarantined" if name == QUARANTINE.name and word == "new" else word
-                of_source = counts.setdefault(row["source"], {})
-                of_source[word] = of_source.get(word, 0) + row["count"]
+        if feed is not None:
+            at = F.unix_micros("occurred_at") if name == EVENTS.name else F.lit(None).cast("bigint")
+            frames.append(feed.select(F.lit(name).alias("table"), "source", "_change_type", at.alias("at")))
+    if not frames:
+        return []
+    alike = union(frames).groupBy("table", "source", "_change_type")
+    return alike.agg(F.count("*").alias("rows"), F.max("at").alias("at")).collect()
+
+
+def _count_by_source(written: list[Row], counts: dict[str, dict[str, int]]) -> None:
+    """Adds to ``counts``, by source, what was written: new, changed, quarantined and gone rows; the rest of the rows looked at
+    are ``older`` versions, or what is there already.
+    """
+    words = {"insert": "new", "update_postimage": "changed", "delete": "gone"}
+    for row in written:
+        word = words.get(row["_change_type"])
+        if word:
+            word = "quarantined" if row["table"] == QUARANTINE.name and word == "new" else word
+            of_source = counts.setdefault(row["source"], {})
+            of_source[word] = of_source.get(word, 0) + row["rows"]
     for numbers in counts.values():
-        written = numbers.get("new", 0) + numbers.get("changed", 0) + numbers.get("quarantined", 0)
-        numbers["older"] = max(numbers.get("rows", 0) - written, 0)
+        told = numbers.get("new", 0) + numbers.get("changed", 0) + numbers.get("quarantined", 0)
+        numbers["older"] = max(numbers.get("rows", 0) - told, 0)
 
 
-def _latest_event(run: Run) -> str | None:
-    """The time of the latest event: the newest day from the table's statistics, then only that day's files."""
+def _latest_event(run: Run, before: int, written: list[Row]) -> str | None:
+    """The time of the latest event: the one that the stage's last run found, or a later one that was written since.
+
+    Where that run left another version than the one found (``before``), or its latest event is gone or changed, it is looked
+    up: the newest day from the table's statistics, then only that day's files.
+    """
+    last = run.log.last_done("ingest-silver")
+    known = last.counts.get("latest_event") if last and last.outputs.get(EVENTS.name) == before else None
+    if known is not None:
+        moment = (datetime.fromisoformat(known) - EPOCH) // timedelta(microseconds=1)
+        of_events = [row for row in written if row["table"] == EVENTS.name]
+        if not any(row["at"] >= moment for row in of_events if row["_change_type"] in ("delete", "update_preimage")):
+            return _as_text(max([moment, *(row["at"] for row in of_events)]))
     events = read(run.spark, run.lake, EVENTS)
     day = events.agg(F.max("occurred_on")).collect()[0][0]
     if day is None:
         return None
     latest = events.where(F.col("occurred_on") == F.lit(day)).agg(F.max(F.unix_micros("occurred_at"))).collect()[0][0]
-    return datetime.fromtimestamp(latest / 1_000_000, tz=timezone.utc).isoformat()
+    return _as_text(latest)
+
+
+def _as_text(micros: int) -> str:
+    return (EPOCH + timedelta(microseconds=micros)).isoformat()

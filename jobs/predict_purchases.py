@@ -68,7 +68,7 @@ def predictions_stage(project: Project, parameters: Parameters) -> Stage:
         reads=(RFM.name,) if in_rfm else (ACTIVITY.name, IDENTITIES.name),
         writes=(PURCHASE_PREDICTIONS.name,),
         fingerprint=lambda project: fingerprint("predictions 1", "rfm" if in_rfm else "activity"),
-        keys=(lambda run, feeds: feeds[RFM.name].select("profile_id").distinct()) if in_rfm else profiles_of_activity,
+        keys=(lambda run, feeds: feeds[RFM.name].select("profile_id")) if in_rfm else profiles_of_activity,
         body=partial(_predict, parameters),
         uses_as_of=True,
         extra_inputs=lambda run: {"parameters": parameters.version},

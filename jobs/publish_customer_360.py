@@ -12,6 +12,7 @@ from conf.tables.measures import activity_measures_table
 from conf.tables.silver import ACTIVITY, IDENTITIES, profile_attributes_table
 from jobs.runtime.lake import ensure_table, read, union
 from jobs.runtime.merge import merge
+from jobs.runtime.scratch import hold
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.score_rfm import profiles_of_activity
 from jobs.write_views import create_views
@@ -51,7 +52,7 @@ def _changed_profiles(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
     days = [feed.select("identifier_id") for name, feed in feeds.items() if name in of_days]
     if days:
         frames.append(profiles_of_activity(run, {ACTIVITY.name: union(days)}))
-    return union(frames).distinct()
+    return union(frames)
 
 
 def _profiles_crossing(run: Run, before: datetime) -> DataFrame:
@@ -71,6 +72,7 @@ def _publish(run: Run, changes: Changes) -> dict[str, Any]:
     of_profiles = (IDENTITIES, attributes, CONSENTS, RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS)
     parts = [changes.of_keys(read(spark, lake, table)) for table in of_profiles]
     identities, told, consents, rfm, scores, assignments = parts
+    identities = hold(spark, identities, changes.few)  # each kind of measure reads them
     current = assignments.where("is_current")
     measures = _measures(run, read(spark, lake, ACTIVITY), identities)
     rows = build_customer_360(identities, told, consents, measures, rfm, scores, current, project.identity, project.profile)

@@ -59,7 +59,7 @@ def _changed_identifiers(feeds: dict[str, DataFrame]) -> DataFrame:
         about[IDENTITY_RULES.name] = F.array("identifier_id", "other_identifier_id")
     if RECORD_MATCHES.name in feeds:
         about[RECORD_MATCHES.name] = F.array("identifier_id", "other_identifier_id", "match_id")
-    return union([feeds[name].select(F.explode(ids).alias("identifier_id")) for name, ids in about.items()]).distinct()
+    return union([feeds[name].select(F.explode(ids).alias("identifier_id")) for name, ids in about.items()])
 
 
 def _expiring(run: Run, before: datetime) -> DataFrame:

@@ -54,7 +54,7 @@ def _changed_profiles(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
     if EVENTS.name in feeds:
         of_events = feeds[EVENTS.name].select(F.col("primary_identifier_id").alias("identifier_id"))
         named.append(profiles_of_activity(run, {ACTIVITY.name: of_events}))
-    return union(named).distinct()
+    return union(named)
 
 
 def _profiles_with_a_day_that_left(run: Run, before: datetime) -> DataFrame:
@@ -72,7 +72,7 @@ def profiles_of_activity(run: Run, feeds: dict[str, DataFrame]) -> DataFrame:
         changed = feeds[ACTIVITY.name].select("identifier_id").distinct()
         identities = read(run.spark, run.lake, IDENTITIES)
         frames.append(identities.join(F.broadcast(changed), "identifier_id", "left_semi").select("profile_id"))
-    return union(frames).distinct()
+    return union(frames)
 
 
 def _score(run: Run, changes: Changes) -> dict[str, Any]:

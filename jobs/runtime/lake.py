@@ -176,11 +176,10 @@ def ensure_table(spark: SparkSession, lake: Lake, table: Table) -> None:
     if not exists(spark, lake, table.name):
         spark.sql(_create_statement(lake, table))
         return
-    types = {field.name.lower(): field.dataType for field in spark.table(table_name(lake, table.name)).schema}
-    present = set(types)
+    types = {name.lower(): kind for name, kind in types_of(spark, lake, table.name).items()}
     if any(c.type in WIDER_TYPES.get(types[c.name.lower()].simpleString(), ()) for c in table.columns if c.name.lower() in types):
         _widen(spark, lake, table)
-    missing = [column for column in table.columns if column.name.lower() not in present]
+    missing = [column for column in table.columns if column.name.lower() not in types]
     if missing:
         added = ", ".join(_column_definition(c.name, c.type, c.comment) for c in missing)
         spark.sql(f"ALTER TABLE {table_name(lake, table.name)} ADD COLUMNS ({added})")

@@ -60,7 +60,7 @@ def merge(
         changes = rows.join(held.select(*table.keys), list(table.keys), "left_anti").withColumn("_change", F.lit("inserted"))
     else:
         if scope is not None:
-            held = held.join(F.broadcast(scope.select(*scope_keys).distinct()), list(scope_keys), "left_semi")
+            held = held.join(F.broadcast(scope.select(*scope_keys)), list(scope_keys), "left_semi")
             day = _day_among(table)
             held = held if day is None else held.where(on_days(day, days))
         if not delete_missing or (scope is not None and set(scope_keys) != set(table.keys)):

@@ -89,7 +89,7 @@ EVERYTHING = Changes(everything=True)
 class Stage:
     """A stage: what it reads (names of tables), what it writes, and what of the configuration it depends on.
 
-    ``keys`` turns the changed rows of the inputs into one frame of distinct keys; without it, the body works on the
+    ``keys`` turns the changed rows of the inputs into one frame of keys, repeats allowed; without it, the body works on the
     changed rows themselves. ``body`` recomputes, merges, and returns counts. ``extra_inputs`` are versions of what is no
     table.
     """
