@@ -18,13 +18,14 @@ REPOSITORY = Path(__file__).parents[1]
 def spark() -> Iterator[SparkSession]:
     """The suite's own local session: the tests run on what the jobs run on."""
     os.environ.setdefault("C360_MASTER", "local[2]")
-    # Compiling a query takes longer than running it on some hundred rows; the journey on a cluster compiles.
-    # A task costs more than what it does with some rows, and two partitions show whatever depends on partitions.
+    # Compiling a query takes longer than running it on some hundred rows, and so does planning it anew after each shuffle;
+    # the journey on a cluster does both. A task costs more than what it does with some rows, and two partitions show whatever
+    # depends on partitions.
     settings = (
         "spark.sql.codegen.wholeStage=false",
         "spark.sql.codegen.factoryMode=NO_CODEGEN",
+        "spark.sql.adaptive.enabled=false",
         "spark.sql.shuffle.partitions=2",
-        "spark.sql.adaptive.coalescePartitions.initialPartitionNum=2",
         "spark.databricks.delta.snapshotPartitions=1",
         "spark.driver.memory=4g",
     )
