@@ -9,11 +9,11 @@ nothing to do never starts one.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-
+Found = TypeVar("Found")
+MISSING = (
+    "TABLE_OR_VIEW_NOT_FOUND",
+    "SCHEMA_NOT_FOUND",
+    "PATH_NOT_FOUND",
+    "DELTA_MISSING_DELTA_TABLE",
+    "DELTA_PATH_DOES_NOT_EXIST",
+    "DELTA_TABLE_NOT_FOUND",
+    "DELTA_TABLE_ONLY_OPERATION",
+)
+"""Spark's conditions for a table that is not there."""
 CHANGE_FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 
 
@@ -73,21 +83,35 @@ def exists(spark: SparkSession | None, lake: Lake, name: str) -> bool:
     if path is not None:
         return any((path / "_delta_log").glob("*.json"))
     assert spark is not None
-    return bool(spark.catalog.tableExists(table_name(lake, name)))
+    catalog = spark.catalog
+    return _if_there(lambda: bool(catalog.tableExists(table_name(lake, name))), False)
+
+
+def _if_there(look: Callable[[], Found], otherwise: Found) -> Found:
+    """What a look at a table finds, or ``otherwise`` where Spark says that it is not there: a catalogue has one word for that,
+    a folder in object storage others, and to ask first would be one more question.
+    """
+    from pyspark.errors import AnalysisException
+
+    try:
+        return look()
+    except AnalysisException as error:
+        if error.getCondition() not in MISSING:
+            raise
+        return otherwise
 
 
 def version_of(spark: SparkSession | None, lake: Lake, name: str) -> int:
     """The table's current version; -1 where it does not exist."""
-    if not exists(spark, lake, name):
-        return -1
     path = local_path(lake, name)
     if path is not None:
         from deltalake import DeltaTable
 
-        return int(DeltaTable(str(path)).version())
+        return int(DeltaTable(str(path)).version()) if exists(spark, lake, name) else -1
     assert spark is not None
-    history = spark.sql(f"DESCRIBE HISTORY {table_name(lake, name)} LIMIT 1").select("version").collect()
-    return int(history[0][0])
+    sql = spark.sql
+    history = f"DESCRIBE HISTORY {table_name(lake, name)} LIMIT 1"
+    return _if_there(lambda: int(sql(history).select("version").collect()[0][0]), -1)
 
 
 def read_rows(spark: SparkSession | None, lake: Lake, table: Table) -> list[dict[str, Any]]:
@@ -156,16 +180,15 @@ WIDER_TYPES: dict[str, tuple[T.DataType, ...]] = {"int": (T.LongType(), T.Double
 
 def types_of(spark: SparkSession | None, lake: Lake, name: str) -> dict[str, T.DataType]:
     """Column -> type, as the table has them; empty where it does not exist."""
-    if not exists(spark, lake, name):
-        return {}
-    path = local_path(lake, name)
-    if path is not None:
+    path, schema = local_path(lake, name), T.StructType()
+    if path is None:
+        assert spark is not None
+        table = spark.table
+        schema = _if_there(lambda: table(table_name(lake, name)).schema, schema)
+    elif exists(spark, lake, name):
         from deltalake import DeltaTable
 
         schema = T.StructType.fromJson(json.loads(DeltaTable(str(path)).schema().to_json()))
-    else:
-        assert spark is not None
-        schema = spark.table(table_name(lake, name)).schema
     return {field.name: field.dataType for field in schema}
 
 
@@ -173,10 +196,10 @@ def ensure_table(spark: SparkSession, lake: Lake, table: Table) -> None:
     """Makes the table from its contract, or adds the columns that the contract has and the table lacks, and widens those
     that the contract has wider.
     """
-    if not exists(spark, lake, table.name):
+    types = {name.lower(): kind for name, kind in types_of(spark, lake, table.name).items()}
+    if not types:
         spark.sql(_create_statement(lake, table))
         return
-    types = {name.lower(): kind for name, kind in types_of(spark, lake, table.name).items()}
     if any(c.type in WIDER_TYPES.get(types[c.name.lower()].simpleString(), ()) for c in table.columns if c.name.lower() in types):
         _widen(spark, lake, table)
     missing = [column for column in table.columns if column.name.lower() not in types]

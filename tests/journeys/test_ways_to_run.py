@@ -154,7 +154,7 @@ def test_a_standalone_cluster_with_the_built_archives_and_a_bare_python_builds_t
         archive.extractall(tmp_path / "env", filter="data")
     command = submit_command(
         *("--master", cluster.url, "--py-files", str(code), "--archives", f"{packages}#env"),
-        *(str(ROOT / "jobs" / "run_pipeline.py"), *where(place)),
+        *(str(ROOT / "jobs" / "run_pipeline.py"), *where(place, scheme="file://")),  # as a lake in object storage is named
         settings={"spark.executorEnv.PYTHONPATH": "env", "spark.executor.cores": "1", "spark.executor.memory": "768m"},
     )
     call(command, PYSPARK_PYTHON=str(python), PYTHONPATH=str(tmp_path / "env"))
@@ -167,10 +167,10 @@ def c360(command: str, place: Place, environment: str = "test") -> list[str]:
     return [sys.executable, "-m", "jobs.cli", command, "--debug", *where(place, environment)]
 
 
-def where(place: Place, environment: str = "test") -> list[str]:
+def where(place: Place, environment: str = "test", scheme: str = "") -> list[str]:
     """The options that name a place; the lake of another environment is declared there."""
-    named = {"--conf": place.conf, "--env": environment, "--landing": place.landing}
-    named |= {"--lake": place.lake} if environment == "test" else {}
+    named: dict[str, object] = {"--conf": place.conf, "--env": environment, "--landing": place.landing}
+    named |= {"--lake": f"{scheme}{place.lake}"} if environment == "test" else {}
     return [str(part) for pair in named.items() for part in pair]
 
 
