@@ -9,27 +9,32 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.journeys.servers import PLANNED_ONCE
+
 pytest_plugins = ["tests.stuck"]  # no test waits for ever
 
 REPOSITORY = Path(__file__).parents[1]
+LATER_OPTIMISED = (
+    "-XX:Tier4InvocationThreshold=25000 -XX:Tier4MinInvocationThreshold=3000 "
+    "-XX:Tier4CompileThreshold=75000 -XX:Tier4BackEdgeThreshold=200000"
+)
+"""Five times the calls until the JVM's second compiler takes a method: it would be busy for a tenth of the suite's time."""
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """The suite's own local session: the tests run on what the jobs run on."""
     os.environ.setdefault("C360_MASTER", "local[2]")
-    # Compiling a query takes longer than running it on some hundred rows, and so does planning it anew after each shuffle;
-    # the journey on a cluster does both. A task costs more than what it does with some rows, and two partitions show whatever
-    # depends on partitions.
-    settings = (
-        "spark.sql.codegen.wholeStage=false",
-        "spark.sql.codegen.factoryMode=NO_CODEGEN",
-        "spark.sql.adaptive.enabled=false",
-        "spark.sql.shuffle.partitions=2",
-        "spark.databricks.delta.snapshotPartitions=1",
-        "spark.driver.memory=4g",
-    )
-    os.environ.setdefault("C360_SPARK_CONF", ",".join(settings))
+    # A task costs more than what it does with some rows, and two partitions show whatever depends on partitions. What the JVM
+    # compiles well for the hours that a job may take, it compiles here for minutes.
+    settings = {
+        **PLANNED_ONCE,
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.driver.memory": "4g",
+        "spark.driver.defaultJavaOptions": LATER_OPTIMISED,
+    }
+    os.environ.setdefault("C360_SPARK_CONF", ",".join(f"{name}={value}" for name, value in settings.items()))
     from jobs.runtime.session import get_session
 
     session = get_session()
@@ -41,7 +46,11 @@ def spark() -> Iterator[SparkSession]:
 @pytest.fixture(scope="module")
 def compiling(spark: SparkSession) -> Iterator[SparkSession]:
     """The same session, which compiles its queries: for a test of some hundred thousand rows."""
-    settings = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+    settings = {
+        "spark.sql.codegen.wholeStage": "true",
+        "spark.sql.codegen.factoryMode": "FALLBACK",
+        "spark.sql.adaptive.enabled": "true",
+    }
     before = {name: spark.conf.get(name) for name in settings}
     for name, value in settings.items():
         spark.conf.set(name, value)
