@@ -65,6 +65,7 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
     features = segment_features(rfm, run.as_of, run.project.segments.window_days)
     assigned = assign(features, champion.model, champion.names)
     moved = assignment_changes(assigned, held, _profiles(run), run.as_of, champion.version)
+    # A new day names all customers, however few they are.
     few = changes.few or count_rows(spark, lake, RFM.name) <= HELD_ROWS
     changed, _ = compute_once(spark, lake, "assignments", moved, few)
     counts = {"assignments": merge(spark, lake, SEGMENT_ASSIGNMENTS, changed, delete_missing=False, few=few)}

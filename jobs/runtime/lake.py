@@ -27,16 +27,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 Found = TypeVar("Found")
-MISSING = (
-    "TABLE_OR_VIEW_NOT_FOUND",
-    "SCHEMA_NOT_FOUND",
+MISSING_IN_CATALOGUE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND")
+MISSING_IN_STORAGE = (
     "PATH_NOT_FOUND",
     "DELTA_MISSING_DELTA_TABLE",
     "DELTA_PATH_DOES_NOT_EXIST",
     "DELTA_TABLE_NOT_FOUND",
     "DELTA_TABLE_ONLY_OPERATION",
 )
-"""Spark's conditions for a table that is not there."""
+"""Spark's conditions for a table that is not there. A catalogue's table whose files are gone is not missing, but lost."""
 CHANGE_FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 
 
@@ -84,10 +83,10 @@ def exists(spark: SparkSession | None, lake: Lake, name: str) -> bool:
         return any((path / "_delta_log").glob("*.json"))
     assert spark is not None
     catalog = spark.catalog
-    return _if_there(lambda: bool(catalog.tableExists(table_name(lake, name))), False)
+    return _if_there(lake, lambda: bool(catalog.tableExists(table_name(lake, name))), False)
 
 
-def _if_there(look: Callable[[], Found], otherwise: Found) -> Found:
+def _if_there(lake: Lake, look: Callable[[], Found], otherwise: Found) -> Found:
     """What a look at a table finds, or ``otherwise`` where Spark says that it is not there: a catalogue has one word for that,
     a folder in object storage others, and to ask first would be one more question.
     """
@@ -96,7 +95,7 @@ def _if_there(look: Callable[[], Found], otherwise: Found) -> Found:
     try:
         return look()
     except AnalysisException as error:
-        if error.getCondition() not in MISSING:
+        if error.getCondition() not in (MISSING_IN_STORAGE if lake.catalog is None else MISSING_IN_CATALOGUE):
             raise
         return otherwise
 
@@ -111,7 +110,7 @@ def version_of(spark: SparkSession | None, lake: Lake, name: str) -> int:
     assert spark is not None
     sql = spark.sql
     history = f"DESCRIBE HISTORY {table_name(lake, name)} LIMIT 1"
-    return _if_there(lambda: int(sql(history).select("version").collect()[0][0]), -1)
+    return _if_there(lake, lambda: int(sql(history).select("version").collect()[0][0]), -1)
 
 
 def read_rows(spark: SparkSession | None, lake: Lake, table: Table) -> list[dict[str, Any]]:
@@ -184,7 +183,7 @@ def types_of(spark: SparkSession | None, lake: Lake, name: str) -> dict[str, T.D
     if path is None:
         assert spark is not None
         table = spark.table
-        schema = _if_there(lambda: table(table_name(lake, name)).schema, schema)
+        schema = _if_there(lake, lambda: table(table_name(lake, name)).schema, schema)
     elif exists(spark, lake, name):
         from deltalake import DeltaTable
 

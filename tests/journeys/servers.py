@@ -31,13 +31,8 @@ SHORT_LIVED_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 """For processes that live a minute: code that is compiled well is ready when they end. A run fills the 48 MB of code
 that go with such a compiler by default, and Spark stops."""
 SMALL_JAVA = f"{SHORT_LIVED_JAVA} -XX:+UseSerialGC"
-PLANNED_ONCE = {
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.adaptive.enabled": "false",
-}
-"""Compiling a query takes longer than running it on some hundred rows, and so does planning it anew after each shuffle; the
-journey on a cluster does both."""
+UNCOMPILED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+"""Compiling a query takes longer than running it on some hundred rows; the journey on a cluster compiles."""
 PYTHONS = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
 LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "SPARK_REMOTE", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", *PYTHONS)
 
@@ -90,7 +85,7 @@ def connect_server(folder: Path) -> Iterator[str]:
         "spark.connect.grpc.binding.address": LOOPBACK,
         "spark.connect.grpc.binding.port": str(port),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        **PLANNED_ONCE,
+        **UNCOMPILED,
     }
     server = ("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal")
     command = submit_command("--master", "local[2]", *server, settings=bound)

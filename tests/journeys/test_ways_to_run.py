@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -122,17 +123,20 @@ def assert_same_champion(place: Place, tracking: Tracking) -> None:
 
 
 @pytest.mark.compat
-def test_table_names_instead_of_paths_give_the_same_lake(
+def test_table_names_instead_of_paths_give_the_same_lake_in_two_deliveries(
     spark: SparkSession, classic: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("C360_SALT", SALT)
+    landing = classic.landing.with_name("arriving_by_name")
     settings = yaml.safe_load((classic.conf / "env" / "test.yml").read_text())
     del settings["lake"]
     (classic.conf / "env" / "catalogue.yml").write_text(
-        yaml.safe_dump({**settings, **CATALOG, "schema_prefix": "classic_", "landing": str(classic.landing)})
+        yaml.safe_dump({**settings, **CATALOG, "schema_prefix": "classic_", "landing": str(landing)})
     )
     try:
-        assert main(["run", "--conf", str(classic.conf), "--env", "catalogue"]) == 0
+        for files in halves(classic):
+            deliver(files, classic.landing, landing)
+            assert main(["run", "--conf", str(classic.conf), "--env", "catalogue"]) == 0
         named = load_project(classic.conf, "catalogue")
         lake = open_lake(named.settings)
         held = contents(spark, lake, named)
@@ -160,6 +164,21 @@ def test_a_standalone_cluster_with_the_built_archives_and_a_bare_python_builds_t
     call(command, PYSPARK_PYTHON=str(python), PYTHONPATH=str(tmp_path / "env"))
     assert [len(list(folder.glob("app-*/*/env/scipy"))) for folder in cluster.worker_folders] == [1, 1]
     assert_same_lake(spark, classic, place)
+
+
+def halves(place: Place) -> list[list[Path]]:
+    """Every other file of the landing area, then the rest."""
+    files = sorted(path for path in place.landing.rglob("*") if path.is_file())
+    return [files[::2], files[1::2]]
+
+
+def deliver(files: list[Path], source: Path, target: Path) -> None:
+    """Copies files with the times that they have, into the folders of all declared sources."""
+    for folder in source.iterdir():
+        if folder.is_dir():
+            (target / folder.name).mkdir(parents=True, exist_ok=True)
+    for path in files:
+        shutil.copy2(path, target / path.relative_to(source))
 
 
 def c360(command: str, place: Place, environment: str = "test") -> list[str]:

@@ -19,11 +19,8 @@ TRAIN_AND_SERVE = """
 import gc, sys
 from jobs.runtime.java import provide_java
 from jobs.runtime.session import collect_leftovers, get_session
-from tests.journeys.servers import PLANNED_ONCE
 provide_java()
 spark = get_session()
-for name, value in PLANNED_ONCE.items():
-    spark.conf.set(name, value)
 collections = []
 gc.callbacks.append(lambda phase, about: collections.append(phase))
 from models.assign import assign_segments

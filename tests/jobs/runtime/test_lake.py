@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,20 @@ def test_a_table_is_missed_and_then_found_wherever_a_lake_is(spark: SparkSession
 def test_another_error_than_a_missing_table_is_not_taken_for_one(spark: SparkSession) -> None:
     with pytest.raises(AnalysisException):
         version_of(spark, Lake(None, "no_such_catalogue"), TABLE.name)
+
+
+def test_a_catalogues_table_whose_files_are_gone_is_not_taken_for_a_missing_one(spark: SparkSession) -> None:
+    lake = Lake(None, "spark_catalog", "lost_")
+    try:
+        make_schemas(spark, lake)
+        ensure_table(spark, lake, TABLE)
+        place = spark.sql(f"DESCRIBE DETAIL {table_name(lake, TABLE.name)}").collect()[0]["location"]
+        shutil.rmtree(place.removeprefix("file:"))
+        with pytest.raises(AnalysisException):
+            version_of(spark, lake, TABLE.name)
+    finally:
+        for schema in ("bronze", "silver", "gold", "ops"):
+            spark.sql(f"DROP SCHEMA IF EXISTS spark_catalog.lost_{schema} CASCADE")
 
 
 def test_columns_that_a_contract_gains_are_added(spark: SparkSession, lake: Lake) -> None:
