@@ -17,7 +17,7 @@ from conf.tables.consents import CONSENTS
 from conf.tables.gold import customer_360_table
 from conf.tables.measures import activity_measures_table
 from conf.tables.silver import ACTIVITY, EVENTS, IDENTITIES, RECORDS, profile_attributes_table
-from jobs.runtime.lake import WIDER_TYPES, read, types_of, union
+from jobs.runtime.lake import ensure_state, fits, read, types_of, union
 from jobs.runtime.merge import days_of, merge, on_days
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from transforms.profile.activity import summarise_activity
@@ -48,7 +48,7 @@ def check_types(run: Run) -> None:
         held = types_of(run.session_if_needed(), run.lake, table.name)
         for column in table.columns:
             found = held.get(column.name, column.type)
-            if found != column.type and column.type not in WIDER_TYPES.get(found.simpleString(), ()):
+            if not fits(found, column.type):
                 problems[
                     f"profile.yml: {column.name} is declared as {column.type.simpleString()}, and {table.name} has it as "
                     f"{found.simpleString()}, which cannot be widened to that: give it another name, or drop the table's column"
@@ -90,6 +90,8 @@ def _build_activity(run: Run, changes: Changes) -> dict[str, Any]:
     tables = {"activity": (ACTIVITY, summarise_activity(events, run.project.segments.purchases))}
     if profile.event_measures:
         tables["measures"] = (measures, measure_days(events, profile))
+        if changes.everything:  # another measure of the same name may have another state
+            ensure_state(run.spark, run.lake, measures)
     return {
         name: merge(run.spark, run.lake, table, rows, scope=changes.keys, scope_keys=table.keys, few=changes.few, days=days)
         for name, (table, rows) in tables.items()

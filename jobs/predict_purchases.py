@@ -19,7 +19,7 @@ from conf.tables.silver import ACTIVITY, IDENTITIES
 from jobs.runtime.lake import append_rows, fetch, read, read_rows, to_json, version_of
 from jobs.runtime.merge import merge
 from jobs.runtime.run_log import StageRecord, write_record
-from jobs.runtime.stage import EVERYTHING, Changes, Outcome, Run, Stage, run_stage
+from jobs.runtime.stage import EARLIER, EVERYTHING, Changes, Outcome, Run, Stage, only_reads, run_stage
 from jobs.score_rfm import profiles_of_activity
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def _too_little(run: Run, config: PredictionsConfig) -> str:
     last = run.log.last_done(FIT)
     if run.as_of is None or version_of(run.session_if_needed(), run.lake, RFM.name) < 1:
         return "nobody has bought yet"
-    if last is not None and last.as_of is not None and run.as_of.date() < last.as_of.date():
-        return "an earlier as_of only reads"
+    if only_reads(run, last):
+        return EARLIER
     customers = _customers_who_came_back(run)
     needed = config.least_customers
     return f"{customers:,} customers have come back, a fit needs {needed:,}" if customers < needed else ""

@@ -17,7 +17,7 @@ from jobs.runtime.merge import merge
 from jobs.runtime.scratch import compute_once, scratch
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
 from jobs.solve_at_large import solve_at_large
-from transforms.identity.changes import identity_changes
+from transforms.identity.changes import dated_after, identity_changes
 from transforms.identity.links import link_identifiers, sightings
 from transforms.identity.matching import MATCH_SOURCE, match_sightings
 from transforms.identity.normalise import BLOCKED
@@ -28,6 +28,7 @@ from transforms.identity.scope import expired_between, links_in_scope, touched_s
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+STAGE = "resolve-identities"
 PARTS_A_TASK = 4
 """Parts are dealt out by chance: with some to spare, none is much larger than a task may hold."""
 
@@ -40,7 +41,7 @@ def resolve_identities(run: Run) -> list[Outcome]:
 def resolve_stage(project: Project) -> Stage:
     """Its keys are the identifiers that changed rows carry or carried, and those that a person decided about."""
     return Stage(
-        name="resolve-identities",
+        name=STAGE,
         reads=(EVENTS.name, RECORDS.name, IDENTITY_RULES.name, *([RECORD_MATCHES.name] if project.identity.matching else [])),
         writes=(IDENTITY_LINKS.name, IDENTITIES.name, IDENTITY_CHANGES.name),
         fingerprint=lambda p: fingerprint("identities 2", p.identity),
@@ -94,7 +95,9 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
     few, counts = changes.few, dict[str, Any]()
     if changes.keys is not None or count_rows(spark, lake, IDENTITIES.name):  # where nobody was known, nobody moved
         # What moved is written before identities are replaced: a killed run finds it again, a finished one changes nothing.
-        moved = identity_changes(before, after, run.as_of or run.started_at)
+        written = read(spark, lake, IDENTITY_CHANGES)
+        moved = identity_changes(before, after, _moment_of(run))
+        moved = dated_after(moved, written if scope is None else within(written, scope))
         counts["changes"] = merge(spark, lake, IDENTITY_CHANGES, moved, insert_only=True, few=few)
     return {
         **counts,
@@ -124,6 +127,12 @@ def rules_of(run: Run) -> ResolutionRules:
     """The rules of this run: what is declared, what people decided, and the day."""
     links, unlinks = standing_decisions(read_rows(run.session_if_needed(), run.lake, IDENTITY_RULES))
     return ResolutionRules(run.project.identity, links, unlinks, as_of=_day_of(run))
+
+
+def _moment_of(run: Run) -> datetime:
+    """When what moves in this run moves: at its ``as_of``, and not before that of the last one, for a later run made it."""
+    last, now = run.log.last_done(STAGE), run.as_of or run.started_at
+    return max(now, last.as_of) if last is not None and last.as_of is not None else now
 
 
 def _day_of(run: Run) -> datetime:

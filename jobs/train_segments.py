@@ -17,7 +17,7 @@ from conf.tables.gold import RFM
 from jobs.runtime.lake import Lake, read, version_of
 from jobs.runtime.run_log import StageRecord, write_record
 from jobs.runtime.scratch import scratch
-from jobs.runtime.stage import Outcome, Run
+from jobs.runtime.stage import EARLIER, Outcome, Run, only_reads
 from models.registry import (
     CHALLENGER,
     ROLLED_BACK,
@@ -72,8 +72,8 @@ def _reason(run: Run, tracking: Tracking) -> tuple[str, bool]:
     waiting = version_behind(tracking, CHALLENGER)
     if not run.train and champion is None and waiting and _waits_for_a_person(run):
         return f"version {waiting} waits to be promoted", False
-    if last is not None and last.as_of and run.as_of and run.as_of.date() < last.as_of.date():
-        return "nothing: an earlier as_of only reads", False
+    if only_reads(run, last):
+        return f"nothing: {EARLIER}", False
     return why, True
 
 

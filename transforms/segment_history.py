@@ -18,9 +18,11 @@ def assignment_changes(
     ``assigned`` has one row per profile (profile_id, segment, distance); ``current`` the current rows of the same
     scope; ``profiles`` every profile_id that there is, to tell a profile that merged away from one whose purchases went.
     A profile that stays in its segment under the same model gives no row. A segment that changes twice at one ``as_of``
-    replaces the row that began then: it was never true for any time.
+    replaces the row that began then: it was never true for any time. An ``as_of`` before that row began counts as its
+    begin: history goes on from where it is.
     """
-    now = F.lit(as_of.isoformat()).cast("timestamp")
+    asked = F.lit(as_of.isoformat()).cast("timestamp")
+    now = F.greatest(asked, F.col("old_valid_from"))  # which skips nulls
     old = current.select(
         "profile_id",
         F.lit(True).alias("was"),

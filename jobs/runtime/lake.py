@@ -36,6 +36,7 @@ MISSING_IN_STORAGE = (
     "DELTA_TABLE_ONLY_OPERATION",
 )
 """Spark's conditions for a table that is not there. A catalogue's table whose files are gone is not missing, but lost."""
+STATISTICS = "delta.dataSkippingStatsColumns"
 CHANGE_FEED_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 
 
@@ -177,6 +178,11 @@ WIDER_TYPES: dict[str, tuple[T.DataType, ...]] = {"int": (T.LongType(), T.Double
 """Type of a column -> the types that it can be widened to: those that hold each of its values as it is."""
 
 
+def fits(found: T.DataType, wanted: T.DataType) -> bool:
+    """Whether a column of the type found is of the type wanted, or can be widened to it."""
+    return found == wanted or wanted in WIDER_TYPES.get(found.simpleString(), ())
+
+
 def types_of(spark: SparkSession | None, lake: Lake, name: str) -> dict[str, T.DataType]:
     """Column -> type, as the table has them; empty where it does not exist."""
     path, schema = local_path(lake, name), T.StructType()
@@ -207,6 +213,35 @@ def ensure_table(spark: SparkSession, lake: Lake, table: Table) -> None:
         spark.sql(f"ALTER TABLE {table_name(lake, table.name)} ADD COLUMNS ({added})")
 
 
+def ensure_state(spark: SparkSession, lake: Lake, table: Table) -> None:
+    """As :func:`ensure_table`, for a table that the caller fills from others as a whole: where a column is of another type
+    now, which the old one cannot be widened to, the table is made anew and is empty.
+    """
+    held = types_of(spark, lake, table.name)
+    if not all(fits(held.get(column.name, column.type), column.type) for column in table.columns):
+        _keep_statistics_of(spark, lake, table, table.keys)  # Delta refuses those of some types, which another may become
+        _overwrite(spark, lake, table, spark.createDataFrame([], table.schema))
+    ensure_table(spark, lake, table)
+
+
+def settle_labels(spark: SparkSession, lake: Lake, table: Table) -> None:
+    """Gives a table the comments of its contract, and keeps the values of columns that became direct personal data out of
+    the log from now on: what stands there goes when the files are written anew, and the log of them has expired.
+    """
+    name, schema = table_name(lake, table.name), spark.table(table_name(lake, table.name)).schema
+    comments = {field.name: field.metadata.get("comment", "") for field in schema}
+    properties = spark.sql(f"DESCRIBE DETAIL {name}").select("properties").collect()[0][0]
+    if properties.get(STATISTICS) != _table_properties(table)[STATISTICS]:
+        _keep_statistics_of(spark, lake, table, table.statistics_columns)
+    for column in table.columns:
+        if comments[column.name] != column.comment:
+            spark.sql(f"ALTER TABLE {name} ALTER COLUMN `{column.name}` {comment_clause(column.comment)}")
+
+
+def _keep_statistics_of(spark: SparkSession, lake: Lake, table: Table, columns: tuple[str, ...]) -> None:
+    spark.sql(f"ALTER TABLE {table_name(lake, table.name)} SET TBLPROPERTIES ('{STATISTICS}' = '{_listed(columns)}')")
+
+
 def _widen(spark: SparkSession, lake: Lake, table: Table) -> None:
     """Writes the table anew with the contract's types, in one commit. Delta's own widening in place would keep delta-rs, and
     with it every look at the table without a session, from reading it. A reader of the change feed finds it broken here,
@@ -220,7 +255,12 @@ def _widen(spark: SparkSession, lake: Lake, table: Table) -> None:
         else F.col(f"`{f.name}`")
         for f in held.schema
     ]
-    writer = held.select(*columns).write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    _overwrite(spark, lake, table, held.select(*columns))
+
+
+def _overwrite(spark: SparkSession, lake: Lake, table: Table, rows: DataFrame) -> None:
+    """Replaces rows and columns of a table, which keeps its properties and its layout."""
+    writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
     if lake.root is not None:
         writer.save(f"{lake.root}/{table.name.replace('.', '/')}")
     else:
@@ -243,10 +283,14 @@ def _table_properties(table: Table) -> dict[str, str]:
     return {
         "delta.enableChangeDataFeed": str(table.change_feed).lower(),
         "delta.enableDeletionVectors": str(table.deletion_vectors).lower(),
-        # Never empty: an empty list would put every column back into the statistics.
-        "delta.dataSkippingStatsColumns": ",".join(f"`{name}`" for name in table.statistics_columns),
+        STATISTICS: _listed(table.statistics_columns),
         **dict(table.properties),
     }
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    """Never empty: an empty list would put every column back into the statistics."""
+    return ",".join(f"`{name}`" for name in columns)
 
 
 def _column_definition(name: str, kind: T.DataType, comment: str, nullable: bool = True) -> str:

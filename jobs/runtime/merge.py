@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from conf.tables.contract import Table
-from jobs.runtime.lake import Lake, append, count_rows, ensure_table, read, table_name, version_of
+from jobs.runtime.lake import Lake, append, count_rows, ensure_table, read, settle_labels, table_name, version_of
 from jobs.runtime.scratch import compute_once, hold
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def merge(
         append(lake, table, rows)
         return {"inserted": count_rows(spark, lake, table.name), "updated": 0, "deleted": 0}
     ensure_table(spark, lake, table)
+    if scope is None and delete_missing and not insert_only:  # the whole table, as after every change of what is declared
+        settle_labels(spark, lake, table)
     rows = rows.select(*(f"`{name}`" for name in table.column_names))
     held = read(spark, lake, table)
     if insert_only:

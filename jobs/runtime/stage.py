@@ -83,6 +83,7 @@ class Changes:
 
 
 EVERYTHING = Changes(everything=True)
+EARLIER = "an earlier as_of only reads (--full-refresh goes back)"
 
 
 @dataclass(frozen=True)
@@ -145,11 +146,19 @@ def run_stage(run: Run, stage: Stage) -> Outcome:
     return Outcome(stage.name, True, why, time.monotonic() - clock, counts)
 
 
+def only_reads(run: Run, last: StageRecord | None) -> bool:
+    """Whether the run's day is before that of what was last done, which then stays as it is: a look back changes nothing.
+    ``--full-refresh`` goes back.
+    """
+    asked = run.as_of is not None and last is not None and last.as_of is not None and run.as_of.date() < last.as_of.date()
+    return asked and not run.full_refresh
+
+
 def _reason(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str, Any], fingerprint: str) -> tuple[str, bool]:
     """Why the stage has to run ('' where it has not), and whether for all keys."""
     day, last_day = (moment and moment.date() for moment in (run.as_of, last.as_of if last else None))
-    if stage.uses_as_of and day and last_day and day < last_day:
-        return "nothing: an earlier as_of only reads", False
+    if stage.uses_as_of and only_reads(run, last):
+        return f"nothing: {EARLIER}", False
     if all(version == -1 for version in inputs.values()):
         return "nothing: its inputs are not there yet", False
     if last is None:
@@ -157,13 +166,15 @@ def _reason(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str, 
     changed = sorted(name for name, version in inputs.items() if last.inputs.get(name) != version)
     other = [name for name in changed if name not in stage.reads]
     restored = [name for name in changed if name in stage.reads and inputs[name] < int(last.inputs.get(name, -1))]
+    gone = sorted(last.inputs.keys() - inputs.keys())
     new_day = stage.uses_as_of and day != last_day
     reasons_for_everything = {
         "full refresh": run.full_refresh,
         "configuration changed": last.fingerprint != fingerprint,
+        f"{', '.join(gone)} no longer read": bool(gone),
         f"{', '.join(other)} changed": bool(other),
         f"{', '.join(restored)} restored": bool(restored),
-        "as_of moved": new_day and (stage.keys_crossing is None or last_day is None),
+        "as_of moved": new_day and (stage.keys_crossing is None or last_day is None or day is None),
     }
     why = next((reason for reason, holds in reasons_for_everything.items() if holds), "")
     if why:
@@ -192,7 +203,7 @@ def _run_body(run: Run, stage: Stage, last: StageRecord | None, inputs: dict[str
 def _keys(run: Run, stage: Stage, last: StageRecord, feeds: dict[str, DataFrame]) -> DataFrame:
     assert stage.keys is not None
     named = [stage.keys(run, feeds)] if feeds else []
-    if stage.keys_crossing is not None and last.as_of is not None:
+    if stage.keys_crossing is not None and last.as_of is not None and run.as_of and run.as_of.date() != last.as_of.date():
         named.append(stage.keys_crossing(run, last.as_of))
     return union(named).distinct()
 

@@ -17,7 +17,8 @@ from conf.project import load_project
 from conf.tables.contract import Table
 from conf.tables.silver import profile_attributes_table
 from jobs.build_profiles import _unfit, check_types
-from jobs.runtime.lake import Lake, append, ensure_table, read, table_name, types_of
+from jobs.runtime.lake import Lake, append, ensure_state, ensure_table, read, table_name, types_of, version_of
+from jobs.runtime.merge import merge
 from jobs.runtime.run_log import RunLog
 from jobs.runtime.stage import Run
 
@@ -74,6 +75,31 @@ def test_a_widened_column_keeps_its_values_and_the_table_its_layout(spark: Spark
     detail = spark.sql(f"DESCRIBE DETAIL {table_name(lake, wide.name)}").collect()[0]
     assert (detail.clusteringColumns, detail.properties["delta.enableChangeDataFeed"]) == (["profile_id"], "true")
     assert detail.properties["delta.dataSkippingStatsColumns"] == "`profile_id`,`kids`,`born`"
+
+
+def test_a_state_of_another_type_is_made_anew_and_one_of_the_same_stays(spark: SparkSession, lake: Lake) -> None:
+    ensure_state(spark, lake, table_with(kids="int", born="date", city="string"))
+    table = table_with(kids="boolean", born="date", city="string")
+    assert read(spark, lake, table).count() == 1
+    ensure_state(spark, lake, table)
+    assert types_of(None, lake, table.name)["kids"].simpleString() == "boolean"
+    assert read(spark, lake, table).count() == 0
+
+
+def test_a_label_or_comment_that_is_edited_reaches_the_table(spark: SparkSession, lake: Lake) -> None:
+    def attributes(**of_born: str) -> Table:
+        declared = [{"name": "kids", "type": "int"}, {"name": "born", "type": "date", **of_born}]
+        return profile_attributes_table(ProfileConfig.model_validate({"attributes": declared}))
+
+    table = attributes(personal="direct", comment="Day of birth")
+    everybody = read(spark, lake, table)
+    merge(spark, lake, table, everybody)
+    detail = spark.sql(f"DESCRIBE DETAIL {table_name(lake, table.name)}").collect()[0]
+    assert detail.properties["delta.dataSkippingStatsColumns"] == "`profile_id`,`kids`"
+    assert read(spark, lake, table).schema["born"].metadata["comment"] == table.columns[2].comment != ""
+    before = version_of(None, lake, table.name)
+    merge(spark, lake, table, everybody)
+    assert version_of(None, lake, table.name) == before
 
 
 def test_values_that_do_not_fit_are_told_by_source_and_attribute(spark: SparkSession) -> None:

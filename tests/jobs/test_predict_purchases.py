@@ -21,7 +21,7 @@ from jobs.predict_purchases import _summary, predict_purchases
 from jobs.runtime.lake import Lake, fetch, open_lake, read_rows, version_of
 from jobs.runtime.merge import merge
 from jobs.runtime.run_log import read_run_log
-from jobs.runtime.stage import EVERYTHING, Outcome, Run
+from jobs.runtime.stage import EARLIER, EVERYTHING, Outcome, Run
 
 Days = set[tuple[str, int]]
 """Who bought on which day, counted from the beginning."""
@@ -163,7 +163,7 @@ def test_a_fit_is_kept_with_what_it_stood_on_and_how_it_did_on_days_it_had_not_s
 
 def test_without_anything_new_or_for_an_earlier_day_no_session_is_made(story: dict[str, Any]) -> None:
     assert [(outcome.ran, outcome.why) for outcome in story["again"]] == [(False, "nothing to do")]
-    assert [(outcome.ran, outcome.why) for outcome in story["earlier"]] == [(False, "nothing: an earlier as_of only reads")]
+    assert [(outcome.ran, outcome.why) for outcome in story["earlier"]] == [(False, f"nothing: {EARLIER}")]
 
 
 def test_one_more_purchase_writes_one_row(story: dict[str, Any]) -> None:

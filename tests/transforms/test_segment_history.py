@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from conf.tables.gold import SEGMENT_ASSIGNMENTS
 from transforms.segment_history import assignment_changes
 
-BEFORE, NOW = datetime(2017, 1, 1, tzinfo=timezone.utc), datetime(2017, 2, 1, tzinfo=timezone.utc)
+BEFORE, NOW, LATER = (datetime(2017, month, 1, tzinfo=timezone.utc) for month in (1, 2, 3))
 WAS_NEW: dict[str, Any] = {
     "profile_id": "ann", "valid_from": BEFORE, "valid_to": None, "is_current": True, "segment": "New",
     "previous_segment": None, "model_version": "1", "distance": 0.5, "reason": "first", "closed_because": None,
@@ -35,7 +35,10 @@ def changes(
     found = assignment_changes(rows, held, profiles, NOW, model)
     assert found.columns == list(SEGMENT_ASSIGNMENTS.column_names)
     told = found.selectExpr(
-        *(f"case month({name}) when 1 then 'before' when 2 then 'now' end as {name}" for name in ("valid_from", "valid_to")),
+        *(
+            f"case month({name}) when 1 then 'before' when 2 then 'now' when 3 then 'later' end as {name}"
+            for name in ("valid_from", "valid_to")
+        ),
         *("segment", "previous_segment", "model_version", "reason", "closed_because", "is_current"),
     ).collect()
     assert all(row.is_current == (row.valid_to is None) for row in told)
@@ -87,3 +90,12 @@ def test_a_segment_that_changes_twice_at_one_as_of_replaces_the_row_that_began_t
 ) -> None:
     current = {**WAS_NEW, "valid_from": NOW, **began}
     assert changes(spark, "Loyal", current) == [("now", None, "Loyal", current["previous_segment"], "1", reason, None)]
+
+
+def test_an_as_of_before_the_current_row_began_counts_as_its_begin(spark: SparkSession) -> None:
+    current = {**WAS_NEW, "valid_from": LATER}
+    assert changes(spark, "Loyal", current) == [("later", None, "Loyal", None, "1", "first", None)]
+    assert changes(spark, "Loyal", current, model="2") == [
+        ("later", "later", "New", None, "1", "first", "moved"),
+        ("later", None, "Loyal", "New", "2", "model changed", None),
+    ]

@@ -39,3 +39,21 @@ def identity_changes(before: DataFrame, after: DataFrame, as_of: datetime) -> Da
     told = moved.join(apart, "from_profile_id", "left").join(joined, "to_profile_id", "left")
     told = told.withColumn("changed_at", F.lit(as_of).cast("timestamp")).withColumn("reason", reason)
     return told.select(*IDENTITY_CHANGES.column_names)
+
+
+def dated_after(changes: DataFrame, written: DataFrame) -> DataFrame:
+    """Changes with a ``changed_at`` after all that are ``written`` of the same identifier, whatever ``as_of`` they have.
+
+    What moves there and back at one ``as_of``, or moves at an earlier one, so has an order: the later change comes a
+    microsecond after the former. A change that is written as the last one already is left out: a killed run wrote it.
+    """
+    told = ("changed_at", "from_profile_id", "to_profile_id")
+    last = written.groupBy("identifier_id").agg(F.max(F.struct(*told)).alias("last"))
+    met = changes.join(last, "identifier_id", "left")
+    is_later = F.coalesce(F.col("last.changed_at") < F.col("changed_at"), F.lit(True))
+    is_written = F.lit(True)
+    for name in told[1:]:
+        is_written = is_written & F.col(f"last.{name}").eqNullSafe(F.col(name))
+    behind = F.col("last.changed_at") + F.expr("interval 1 microsecond")
+    dated = F.when(is_later, F.col("changed_at")).otherwise(behind)
+    return met.where(is_later | ~is_written).withColumn("changed_at", dated).select(*changes.columns)

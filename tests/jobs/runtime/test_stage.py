@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from conf.project import load_project
 from conf.tables.contract import Column, Table
-from jobs.runtime.lake import Lake
+from jobs.runtime.lake import Lake, union
 from jobs.runtime.merge import merge
 from jobs.runtime.run_log import RunLog
 from jobs.runtime.stage import EVERYTHING, Changes, Run, Stage, run_stage
@@ -30,6 +30,7 @@ class Watched:
 
     run: Run
     crosses: bool = True
+    reads: tuple[str, ...] = (INPUT.name,)
     seen: list[Any] = field(default_factory=list)
 
     def deliver(self, *rows: tuple[str, int]) -> None:
@@ -37,20 +38,21 @@ class Watched:
             self.run.spark, self.run.lake, INPUT, self.run.spark.createDataFrame(list(rows), INPUT.schema), delete_missing=False
         )
 
-    def runs_on(self, day: int) -> tuple[str, Any]:
-        """Why it ran as of that day of January, and for which keys (None: it did not run)."""
+    def runs_on(self, day: int | None) -> tuple[str, Any]:
+        """Why it ran as of that day of January (None: without a day), and for which keys (None: it did not run)."""
         self.seen.clear()
         stage = Stage(
             name="watched",
-            reads=(INPUT.name,),
+            reads=self.reads,
             writes=(),
             fingerprint=lambda p: "1",
             body=self._note,
-            keys=lambda run, feeds: feeds[INPUT.name].select("id"),
+            keys=lambda run, feeds: union([feed.select("id") for feed in feeds.values()]),
             uses_as_of=True,
             keys_crossing=self._crossing if self.crosses else None,
         )
-        outcome = run_stage(replace(self.run, as_of=datetime(2017, 1, day, 12, tzinfo=timezone.utc)), stage)
+        as_of = None if day is None else datetime(2017, 1, day, 12, tzinfo=timezone.utc)
+        outcome = run_stage(replace(self.run, as_of=as_of), stage)
         return outcome.why, self.seen[0] if self.seen else None
 
     def _note(self, run: Run, changes: Changes) -> dict[str, Any]:
@@ -86,7 +88,29 @@ def test_a_new_day_with_changes_names_both(watched: Watched) -> None:
 
 def test_an_earlier_day_only_reads(watched: Watched) -> None:
     watched.deliver(("b", 2))
-    assert watched.runs_on(1) == ("nothing: an earlier as_of only reads", None)
+    assert watched.runs_on(1) == ("nothing: an earlier as_of only reads (--full-refresh goes back)", None)
+
+
+def test_a_full_refresh_goes_back_to_an_earlier_day_and_days_go_on_from_there(watched: Watched) -> None:
+    watched.run = replace(watched.run, full_refresh=True)
+    assert watched.runs_on(1) == ("full refresh", "all")
+    watched.run = replace(watched.run, full_refresh=False)
+    assert watched.runs_on(2) == ("as_of moved", ["crossed since 1"])
+
+
+def test_where_no_event_is_left_to_take_the_day_from_all_keys_are_looked_at(watched: Watched) -> None:
+    assert watched.runs_on(None) == ("as_of moved", "all")
+    assert watched.runs_on(None) == ("nothing to do", None)
+    assert watched.runs_on(3) == ("as_of moved", "all")
+
+
+def test_without_a_table_that_it_read_before_it_looks_at_all_keys(watched: Watched) -> None:
+    other = replace(INPUT, name="silver.other")
+    merge(watched.run.spark, watched.run.lake, other, watched.run.spark.createDataFrame([("z", 1)], INPUT.schema))
+    watched.reads = (INPUT.name, other.name)
+    assert watched.runs_on(2) == ("changes in silver.other", ["z"])
+    watched.reads = (INPUT.name,)
+    assert watched.runs_on(2) == ("silver.other no longer read", "all")
 
 
 def test_a_stage_that_cannot_tell_what_crosses_looks_at_all_keys_on_a_new_day(watched: Watched) -> None:
