@@ -144,8 +144,9 @@ def _safe_node(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Bracket):
         return exp.Anonymous(this="get", expressions=[node.this, *node.expressions])
     if isinstance(node, exp.Anonymous):
-        name = node.name.lower()
-        form = WHOLE_NUMBER_FORM if whole and name in ("abs", "round", "bround") else SAFE_FORMS.get(name)
+        name = node.name.lower().replace("try_to_date", "to_date")
+        kind = "to_date by a pattern" if name == "to_date" and len(node.expressions) == 2 else name
+        form = WHOLE_NUMBER_FORM if whole and name in ("abs", "round", "bround") else SAFE_FORMS.get(kind)
         arguments = [argument.sql("spark") for argument in node.expressions]
         if form:
             return exp.Var(

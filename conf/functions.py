@@ -70,10 +70,11 @@ SAFE_FORMS = {
     # Years beyond 294246 overflow in these, try_ or not. `try_add` of anything but numbers gives null for whatever its
     # arguments raise: Spark makes it a TryEval (catalyst/expressions/TryEval.scala).
     "date_trunc": "TRY_ADD(DATE_TRUNC({all}), INTERVAL '0' DAY)",
-    "to_date": "TRY_ADD(TRY_TO_DATE({all}), INTERVAL '0' DAY)",
+    # Not TRY_TO_DATE, which Spark 4.0 lacks: these two are what TO_DATE is.
+    "to_date": "TRY_CAST({0} AS DATE)",
+    "to_date by a pattern": "TRY_ADD(CAST(TRY_TO_TIMESTAMP({all}) AS DATE), INTERVAL '0' DAY)",
     "to_timestamp": "TRY_ADD(TRY_TO_TIMESTAMP({all}), INTERVAL '0' DAY)",
     "to_utc_timestamp": "TRY_ADD(TO_UTC_TIMESTAMP({all}), INTERVAL '0' DAY)",
-    "try_to_date": "TRY_ADD(TRY_TO_DATE({all}), INTERVAL '0' DAY)",
     "try_to_timestamp": "TRY_ADD(TRY_TO_TIMESTAMP({all}), INTERVAL '0' DAY)",
 }
 """Functions that raise on values of the right kind, as a form that gives null for them."""

@@ -167,14 +167,18 @@ def _misused_namespaces(sources: tuple[Source, ...], identity: IdentityConfig) -
 
 
 def _repeated_columns(profile: ProfileConfig) -> list[str]:
-    """What the customer 360 and its view have already cannot be the name of an attribute or a measure as well."""
+    """What a table of profiles or a view has already cannot be the name of an attribute or a measure as well."""
+    from conf.tables.measures import activity_measures_table
+    from conf.tables.silver import profile_attributes_table
     from conf.tables.views import declared_views
 
-    try:
-        declared_views(profile)
-    except ValueError as error:
-        return [f"profile.yml: {error}"]
-    return []
+    problems = []
+    for make in (profile_attributes_table, activity_measures_table, declared_views):
+        try:
+            make(profile)
+        except ValueError as error:
+            problems.append(f"profile.yml: {error}")
+    return problems
 
 
 def _unknown_attributes(sources: tuple[Source, ...], profile: ProfileConfig) -> list[str]:

@@ -16,7 +16,7 @@ from conf.project import Project
 from conf.settings import parse_as_of
 from conf.tables.consents import CONSENTS
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS, customer_360_table
-from conf.tables.ops import ACCESS_LOG, LAKE, RUNS
+from conf.tables.ops import ACCESS_LOG, LAKE, NOW_FROM, NOW_LAST, RUNS
 from conf.tables.silver import (
     EVENTS,
     IDENTITIES,
@@ -82,8 +82,8 @@ class Lookup:
 
     def _read_as_of(self) -> datetime | None:
         fixed = parse_as_of(self._project.settings.as_of)
-        finished = "outcome = 'done' and as_of is not null"
-        rows = [] if fixed else self._tables.rows(RUNS.name, ("as_of",), finished, "order by as_of desc limit 1")
+        last = f"order by {', '.join(f'{name} desc' for name in NOW_LAST)} limit 1"
+        rows = [] if fixed else self._tables.rows(RUNS.name, ("as_of",), NOW_FROM, last)
         return fixed or (rows[0]["as_of"] if rows else None)
 
     def _holder(self, question: Question, at: datetime | None) -> tuple[str, list[Row]]:
@@ -106,14 +106,14 @@ class Lookup:
         """The profile as it stands."""
         attributes, summary = profile_attributes_table(self._project.profile), customer_360_table(self._project.profile)
         tables = (IDENTITIES, attributes, summary, RFM, RFM_SCORES, CONSENTS, SEGMENT_ASSIGNMENTS)
-        identifiers, told, summed, measured, scored, consents, assigned = self._together(
-            *(partial(self._rows_of, t.name, t.column_names, "profile_id", [profile_id]) for t in tables)
-        )
+        asked = [self._pool.submit(self._rows_of, t.name, t.column_names, "profile_id", [profile_id]) for t in tables]
+        identifiers = asked[0].result()  # the others go on meanwhile
         members = [row["identifier_id"] for row in identifiers] or [profile_id]
         links, done = self._together(
             partial(self._links, members, {row["identifier_id"]: row["severed_from"] for row in identifiers}),
             partial(self._events, members, events, None),
         )
+        told, summed, measured, scored, consents, assigned = (answer.result() for answer in asked[1:])
         return Found(told, identifiers, links, summed, measured, scored, consents, assigned, done)
 
     def _links(self, members: list[str], severed_from: dict[str, list[str] | None]) -> list[Row]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from conf.project import Project
 from conf.tables.contract import LOOKED_UP, Table
 from conf.tables.declared import declared_tables
 from conf.tables.ops import RUNS
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 ROW_GROUP_MIB = 2
-ROW_GROUP_ROWS = 4096
-"""Where somebody waits for single keys: whoever reads one row decodes a whole group of each column. Spark before 4.1 knows no
-such bound, and has that of the size alone."""
+ROW_GROUP_ROWS, PAGE_ROWS = 4096, 512
+"""Where somebody waits for single keys: whoever reads one row decodes a whole page, or a group, of each column. Spark before
+4.1 knows no such bound, and has that of the size alone."""
+RANGES = 16_384
+"""Ranges of each key by which rows are laid out, 1,000 where nothing is said: rows of one range lie in any order, so that a key
+is looked for in all row groups of its range."""
 TABLES_AT_A_TIME = 4
 LISTING_TASKS = 8
 DEFAULT_RETENTION = f"interval {7 * 24 * 3600} seconds"
@@ -36,6 +40,8 @@ MARGIN = timedelta(hours=1)
 """Between a file's age and a stage's place: clocks of storage and of the log differ."""
 LOG_KEPT = timedelta(days=30)
 """How long Delta keeps its log: a stage that is further behind reads all keys, whatever VACUUM leaves."""
+REMEMBERED = ("latest_event", "model")
+"""What a stage's next run asks of the counts of its last one."""
 UPKEEP = ("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "CLUSTER BY")
 """Operations in a table's history that change no row."""
 
@@ -117,13 +123,16 @@ def tidy(spark: SparkSession, lake: Lake, table: Table, detail: dict[str, Any]) 
 @contextmanager
 def file_size(spark: SparkSession, mib: int) -> Iterator[None]:
     """While it lasts, OPTIMIZE makes files of that size, and small ones with row groups of which a reader can skip most."""
+    is_looked_up = mib <= LOOKED_UP
     settings = {
         "spark.databricks.delta.optimize.maxFileSize": str(mib * MIB),
         "spark.databricks.io.skipping.mdc.sortWithinFiles": "true",
         # VACUUM lists a table's few folders with as many tasks as this says: 10,000 where it says nothing.
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(LISTING_TASKS),
-        "parquet.block.size": str(ROW_GROUP_MIB * MIB if mib <= LOOKED_UP else 128 * MIB),
-        "parquet.block.row.count.limit": str(ROW_GROUP_ROWS if mib <= LOOKED_UP else 2**31 - 1),
+        "parquet.block.size": str(ROW_GROUP_MIB * MIB if is_looked_up else 128 * MIB),
+        "parquet.block.row.count.limit": str(ROW_GROUP_ROWS if is_looked_up else 2**31 - 1),
+        "parquet.page.row.count.limit": str(PAGE_ROWS if is_looked_up else 20_000),
+        "spark.databricks.io.skipping.mdc.rangeId.max": str(RANGES if is_looked_up else 1000),
     }
     settings = {} if IS_DATABRICKS else settings  # it refuses them
     before = {key: spark.conf.get(key, None) for key in settings}
@@ -144,7 +153,8 @@ def _kept(run: Run, table: Table, current: int) -> tuple[timedelta, str]:
     stage that is.
     """
     declared = run.project.settings.files_kept
-    places = [(r.inputs[table.name], stage) for stage, r in run.log.last.items() if table.name in r.inputs]
+    read_to = {stage: r.inputs[table.name] for stage, r in run.log.last.items() if table.name in r.inputs}
+    places = [(version, stage) for stage, version in read_to.items() if _is_declared(stage, run.project)]
     behind = [(version, stage) for version, stage in places if version < current]
     if not behind:
         return declared, ""
@@ -152,6 +162,16 @@ def _kept(run: Run, table: Table, current: int) -> tuple[timedelta, str]:
     unread = min(row["timestamp"] for row in _history(run.spark, run.lake, table, version))
     age = min(run.started_at - unread.astimezone(timezone.utc) + MARGIN, LOG_KEPT)
     return (age, f"{stage} has read up to version {version}") if age > declared else (declared, "")
+
+
+def _is_declared(stage: str, project: Project) -> bool:
+    """A stage of what is no longer declared reads no more, and nothing waits for it."""
+    optional = {
+        "match-records": project.identity.matching,
+        "build-consents": project.profile.consents,
+        "predict-purchases": project.predictions,
+    }
+    return bool(optional.get(stage, True))
 
 
 def _vacuum(spark: SparkSession, lake: Lake, table: Table, detail: dict[str, Any], kept: timedelta) -> None:
@@ -216,8 +236,10 @@ def _carry_over(run: Run, before: Mapping[str, int], after: Mapping[str, int]) -
 
 def _moved(run: Run, record: StageRecord, inputs: Mapping[str, int]) -> StageRecord:
     now = datetime.now(timezone.utc)
-    why = "upkeep: no row changed"
-    return replace(record, run_id=run.run_id, why=why, inputs={**record.inputs, **inputs}, started_at=now, seconds=0.0)
+    counts = {name: record.counts[name] for name in REMEMBERED if name in record.counts}  # of rows none was counted again
+    read_to = {**record.inputs, **inputs}
+    renamed = replace(record, run_id=run.run_id, why="upkeep: no row changed", started_at=now, seconds=0.0)
+    return replace(renamed, inputs=read_to, outputs={}, counts=counts)
 
 
 def add_commands(commands: Commands, common: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timezone
 from typing import Any
 
 from conf.tables.consents import CONSENTS
@@ -59,7 +60,10 @@ def lake_status(run: Run) -> dict[str, Any]:
 def _drift(run: Run) -> list[dict[str, Any]]:
     """How far customers are from those that the champion was trained on, as the last run that assigned measured it."""
     rows = read_rows(run.session_if_needed(), run.lake, SEGMENT_DRIFT)
-    last = max(rows, key=lambda row: (row["measured_at"], row["run_id"]), default={"run_id": None})["run_id"]
+    record = run.log.last_done("assign-segments")
+    at = None if record is None else record.as_of
+    of_day = [row for row in rows if _in_utc(row["measured_at"]) == at] or rows  # a full refresh may have gone back to that day
+    last = max(of_day, key=lambda row: (row["measured_at"], row["run_id"]), default={"run_id": None})["run_id"]
     of_last = sorted((row for row in rows if row["run_id"] == last), key=lambda row: -row["psi"])
     return [
         {
@@ -71,6 +75,10 @@ def _drift(run: Run) -> list[dict[str, Any]]:
         }
         for row in of_last
     ]
+
+
+def _in_utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at
 
 
 def _table_names(run: Run) -> list[str]:

@@ -157,12 +157,18 @@ def broken_conditions(rule: NameRule, profile: ClusterProfile, slack: float = 0.
 def _kept_names(
     profiles: Sequence[ClusterProfile], config: SegmentsConfig, former: Mapping[int, FormerName]
 ) -> dict[int, FormerName]:
-    """The names that stay. The neutral one stays where no rule is true, as it would be given anyway."""
+    """The names that stay, numbers included. The neutral one stays where no rule is true."""
     rules = {rule.name: rule for rule in config.names}
     kept: dict[int, FormerName] = {}
     for profile in profiles:
         name = former.get(profile.cluster)
-        if name is not None and name.base in rules and is_true_of(rules[name.base], profile, config.gate.name_slack):
+        if name is None:
+            continue
+        if name.base == config.otherwise.name:
+            stays = not any(is_true_of(rule, profile) for rule in config.names)
+        else:
+            stays = name.base in rules and is_true_of(rules[name.base], profile, config.gate.name_slack)
+        if stays:
             kept[profile.cluster] = name
     return kept
 
@@ -187,7 +193,7 @@ def _history(
 
 
 def _meaning(base: str, config: SegmentsConfig) -> str:
-    return next(rule.meaning for rule in config.names if rule.name == base)
+    return next((rule.meaning for rule in config.names if rule.name == base), config.otherwise.meaning)
 
 
 def _free_name(base: str, given: Mapping[int, tuple[str, str]]) -> str:

@@ -29,6 +29,11 @@ RUNS = Table(
     history=True,
 )
 
+NOW_FROM = "outcome = 'done' AND stage IN ('assign-segments', 'publish-customer-360')"
+NOW_LAST = ("stage = 'assign-segments'", "started_at")
+"""The rows of ``ops.runs`` of which the last, in this order, has the lake's now: assigning looks at every new day, and goes back
+only where it is asked to; without customers there is only what was published."""
+
 FILES = Table(
     name="ops.files",
     comment="One row per file that ingest has read to the end",

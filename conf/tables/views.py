@@ -11,7 +11,7 @@ from conf.profile import ProfileConfig
 from conf.tables.contract import Column, Personal, refuse_repeated_columns
 from conf.tables.gold import customer_360_table
 from conf.tables.measures import EXACT
-from conf.tables.ops import RUNS
+from conf.tables.ops import NOW_FROM, NOW_LAST, RUNS
 from conf.tables.silver import ACTIVITY, DAY, EVENTS, IDENTITIES, STRING, TIME
 
 PROFILE = Column("profile_id", STRING, "Profile", "indirect")
@@ -66,9 +66,18 @@ def _customers(profile: ProfileConfig) -> View:
                 (Column(name, T.IntegerType(), comment), f"if(c.{since} > now.as_of, 0, datediff(now.as_of, c.{since}))")
                 for name, (comment, since) in days.items()
             ),
-            (Column("as_of", TIME, "The lake's now: the latest as_of of a stage that was done (UTC)", "none"), "now.as_of"),
+            (
+                Column(
+                    "as_of",
+                    TIME,
+                    "The lake's now: as_of of the last run that assigned segments, or else that published (UTC)",
+                    "none",
+                ),
+                "now.as_of",
+            ),
         ],
-        "FROM {customers} c CROSS JOIN (SELECT max(as_of) AS as_of FROM {runs} WHERE outcome = 'done') now",
+        "FROM {customers} c CROSS JOIN "
+        f"(SELECT max_by(as_of, struct({', '.join(NOW_LAST)})) AS as_of FROM {{runs}} WHERE {NOW_FROM}) now",
         customers="gold.customer_360",
         runs=RUNS.name,
     )

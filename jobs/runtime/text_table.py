@@ -23,6 +23,8 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.1f}"
     if isinstance(value, int):

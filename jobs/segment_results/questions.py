@@ -52,7 +52,7 @@ def _fates(before: datetime, after: datetime) -> str:
       from {{changes}} where changed_at <= {_moment(after)}),
     followed as (
       select former.profile_id, former.segment,
-             case when brought.identifier_id is null then former.profile_id else brought.to_profile_id end as heir
+             coalesce(brought.to_profile_id, former.profile_id) as heir
       from former left join brought on brought.identifier_id = former.profile_id and brought.place = 1),
     ranked as (
       select profile_id, segment, heir,

@@ -139,9 +139,9 @@ def _period(first: datetime, last: datetime, before: datetime | None, after: dat
                 f"The history of segments begins on {first:%Y-%m-%d} ({first:%H:%M} UTC): who was in which one on "
                 f"{at:%Y-%m-%d} is not known. Ask for that day or a later one."
             )
-    if asked is not None and before >= after:
+    if asked is not None and before.date() >= after.date():
         raise BadInputError(f"--from {before:%Y-%m-%d} is not before --to {after:%Y-%m-%d}: expected an earlier day.")
-    return before, after
+    return (after if before.date() == after.date() else before), after  # days are compared
 
 
 def _end_of_day(at: datetime) -> datetime:

@@ -115,6 +115,7 @@ def test_fingerprints_are_equal_exactly_where_what_is_declared_is(conf: Path) ->
     [
         ("name: city", "name: email", "profile.yml:{line}: `attributes`: declared twice: email"),
         ("name: city", "name: segment", "profile.yml: gold.customer_360: a column is declared twice: segment"),
+        ("name: city", "name: provenance", "profile.yml: silver.profile_attributes: a column is declared twice: provenance"),
         ("name: city", "name: tenure_days", "profile.yml: gold.customers: a column is declared twice: tenure_days"),
         ("name: orders,", "name: revenue, windows: [all],", "key `windows` stands twice"),
         ("of: hour(occurred_at)", "of: hour(bought_at)", "profile.yml: `activity`: preferred_hour names bought_at; expected"),

@@ -35,10 +35,10 @@ def project() -> Project:
     return replace(declared, settings=declared.settings.model_copy(update={"keep_files": "0h"}))
 
 
-@pytest.fixture(scope="module")
-def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
     """Three events in three files, in a table that is not clustered yet."""
-    lake = Lake(str(tmp_path_factory.mktemp("lake")))
+    lake = Lake(str(tmp_path / "lake"))
     for number in (1, 2, 3):
         append_to_files(f"{lake.root}/silver/events", EVENTS, [event(f"e{number}", ANA, day(number))])
     return lake
@@ -76,7 +76,9 @@ def maintain(run: Run) -> dict[str, Tidied]:
     return {line.table: line for line in maintain_lake(run)}
 
 
-def test_upkeep_compacts_and_removes_and_changes_no_row(lake: Lake, new_run: MakeRun) -> None:
+def test_upkeep_compacts_clusters_and_removes_changes_no_row_and_leaves_nothing_to_do(
+    spark: SparkSession, lake: Lake, new_run: MakeRun
+) -> None:
     build(new_run())
     before = {name: fetch(None, lake, name, ("*",)).to_pylist() for name in (EVENTS.name, ACTIVITY.name)}
     line = maintain(new_run())[EVENTS.name]
@@ -84,11 +86,12 @@ def test_upkeep_compacts_and_removes_and_changes_no_row(lake: Lake, new_run: Mak
     for name, rows in before.items():
         kept = fetch(None, lake, name, ("*",)).to_pylist()
         assert sorted(map(str, kept)) == sorted(map(str, rows))
-
-
-def test_the_tables_are_clustered_as_their_contract_says(spark: SparkSession, lake: Lake) -> None:
     detail = spark.sql(f"DESCRIBE DETAIL {table_name(lake, EVENTS.name)}").collect()[0]
     assert tuple(detail["clusteringColumns"]) == EVENTS.cluster_by
+    assert not build(new_run()).ran
+    rows_of_runs = fetch(None, lake, RUNS.name, ("counts", "started_at")).to_pylist()
+    counted = [row["counts"] for row in sorted(rows_of_runs, key=lambda row: row["started_at"])]
+    assert ["inserted" in counts for counts in counted] == [True, False]  # so that sums over runs stay what they are
 
 
 @pytest.mark.skipif(pyspark.__version__ < "4.1", reason="its Parquet bounds a group by size alone")
@@ -130,11 +133,8 @@ def marked_files(lake: Lake) -> int:
     return sum(batch.num_rows for batch in DeltaTable(f"{lake.root}/silver/events").deletion_vectors())
 
 
-def test_after_upkeep_there_is_nothing_to_do(new_run: MakeRun) -> None:
-    assert not build(new_run()).ran
-
-
 def test_a_file_that_a_stage_has_yet_to_read_stays(spark: SparkSession, lake: Lake, new_run: MakeRun) -> None:
+    build(new_run())
     read_up_to = version_of(None, lake, EVENTS.name)
     deliver(spark, lake, event("e4", ANA, day(4)))
     deliver(spark, lake, event("e5", CARD, day(4)))
@@ -151,6 +151,7 @@ def test_a_file_that_a_stage_has_yet_to_read_stays(spark: SparkSession, lake: La
 def test_a_stage_that_fell_behind_a_vacuum_recomputes_all_keys(
     spark: SparkSession, lake: Lake, new_run: MakeRun, number: int, kept: str
 ) -> None:
+    build(new_run())
     deliver(spark, lake, event(f"e{number}", CARD, day(number)))
     events = table_name(lake, EVENTS.name)
     spark.sql(f"OPTIMIZE {events}")
@@ -160,10 +161,24 @@ def test_a_stage_that_fell_behind_a_vacuum_recomputes_all_keys(
     spark.sql(f"ALTER TABLE {events} SET TBLPROPERTIES ('delta.deletedFileRetentionDuration' = 'interval {kept}')")
     outcome = build(new_run())
     assert outcome.counts["change_feed"] == "lost: all keys"
-    assert (days_of(lake, ANA), days_of(lake, CARD)) == ([1, 2, 3, 4], [4, *range(6, number + 1)])
+    assert (days_of(lake, ANA), days_of(lake, CARD)) == ([1, 2, 3], [number])
+
+
+def test_nothing_waits_for_a_stage_of_what_is_no_longer_declared(
+    spark: SparkSession, lake: Lake, new_run: MakeRun, project: Project
+) -> None:
+    now = last_written(lake)
+    for stage in ("build-activity", "build-consents"):
+        write_record(spark, lake, StageRecord("r", stage, "done", "", None, "", {EVENTS.name: 0}, {}, {}, now, 1.0))
+    assert "build-activity has read" in maintain(new_run())[EVENTS.name].why_kept
+    deliver(spark, lake, event("e4", ANA, day(4)))
+    build(new_run())
+    plain = replace(project, profile=project.profile.model_copy(update={"consents": ()}))
+    assert maintain(replace(new_run(), project=plain))[EVENTS.name].why_kept == ""
 
 
 def test_old_runs_leave_the_log_and_a_stages_last_one_stays(spark: SparkSession, lake: Lake, new_run: MakeRun) -> None:
+    build(new_run())
     long_ago = last_written(lake) - timedelta(days=400)
     for stage, age in (("build-activity", 0), ("a stage of its own", 0), ("a stage of its own", 1)):
         record = StageRecord(f"old-{age}", stage, "done", "", None, "", {}, {}, {}, long_ago - timedelta(days=age), 1.0)

@@ -54,8 +54,16 @@ def views(spark: SparkSession) -> Iterator[SparkSession]:
     }
     early = {"profile_id": "early", "last_purchase_at": LATER + timedelta(days=2)}
     fill(spark, customer_360_table(PROFILE), ana, {"profile_id": "cookie"}, early)
-    ended = [("1", "done", NOON), ("2", "done", LATER), ("3", "failed", LATER + timedelta(days=1))]
-    fill(spark, RUNS, *({"run_id": run_id, "outcome": outcome, "as_of": as_of} for run_id, outcome, as_of in ended))
+    ended = [("done", "assign-segments", LATER + timedelta(days=9)), ("done", "assign-segments", LATER)]  # it went back
+    ended += [("failed", "assign-segments", NOON), ("done", "publish-customer-360", NOON), ("done", "ingest-silver", NOON)]
+    fill(
+        spark,
+        RUNS,
+        *(
+            {"run_id": f"{n}", "outcome": outcome, "stage": stage, "as_of": as_of, "started_at": LATER + timedelta(hours=n)}
+            for n, (outcome, stage, as_of) in enumerate(ended)
+        ),
+    )
     fill(spark, IDENTITIES, *({"identifier_id": one, "profile_id": "ana"} for one in ("card", "mail")))
     days = [("card", 3, NOON), ("mail", 1, MORNING)]
     fill(

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from conf.segments import MEASURES
-from models.naming import ClusterProfile, SegmentNames, is_true_of, name_segments
+from models.naming import ClusterProfile, FormerName, SegmentNames, is_true_of, name_segments
 from tests.models.cohorts import default_config
 
 CONFIG = default_config()
@@ -84,6 +84,21 @@ def test_names_without_customers_are_reported_in_their_order() -> None:
 
 def test_a_single_cluster_is_not_called_anything_special() -> None:
     assert _names(VIP) == {0: "Regular"}
+
+
+def test_the_neutral_name_stays_with_its_customers_too() -> None:
+    plain, other = (_cluster(number, recency, frequency=0.9, monetary=0.05) for number, recency in ((0, 0.1), (1, 0.05)))
+    former = {0: FormerName("Regular", "1", 1.0)}
+    assert {named.cluster: named.name for named in name_segments((plain, other), CONFIG, former).clusters} == {
+        0: "Regular",
+        1: "Regular 2",
+    }
+    swapped = {0: FormerName("Regular 2", "1", 0.9), 1: FormerName("Regular", "1", 0.9)}
+    assert {named.cluster: named.name for named in name_segments((plain, other), CONFIG, swapped).clusters} == {
+        0: "Regular 2",
+        1: "Regular",
+    }
+    assert name_segments((VIP, LOYAL), CONFIG, {0: FormerName("Regular", "1", 1.0)}).clusters[0].name == "VIP"
 
 
 def test_no_clusters_have_no_names() -> None:

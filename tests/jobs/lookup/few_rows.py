@@ -100,7 +100,7 @@ def few_rows(root: Path | str, project: Project = PROJECT) -> Path | str:
     from_crm = [{"attribute": name, "source": "crm", "observed_at": day(3)} for name in ("city", "email")]
     rows: dict[Table, list[dict[str, Any]]] = {
         LAKE: [row(LAKE, lake_id="1", salt=SALT)],
-        RUNS: [row(RUNS, run_id="1", stage="assign-segments", outcome="done", as_of=day(11))],
+        RUNS: [row(RUNS, run_id="1", stage="assign-segments", outcome="done", as_of=day(11), started_at=day(11))],
         IDENTITIES: IDENTITY_ROWS,
         IDENTITY_LINKS: LINK_ROWS,
         IDENTITY_CHANGES: CHANGE_ROWS,

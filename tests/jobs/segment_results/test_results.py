@@ -71,6 +71,12 @@ def test_a_profile_that_merged_away_is_neither_gone_nor_new(tmp_path: Path) -> N
     assert told(results) == {("VIP", "VIP", "stayed", None, 1), ("New", None, "merged", None, 1)}
 
 
+def test_customers_whose_identifiers_are_gone_are_gone_and_nobody_merged(tmp_path: Path) -> None:
+    history = [Held(who, "VIP", 0, 5) for who in ("ann", "app", "guest")]
+    results = found(tmp_path, *history, Held("bob", "New", 0), moved=[(row.who, row.who, None, 5) for row in history])
+    assert told(results) == {("VIP", None, "gone", None, 3), ("New", "New", "stayed", None, 1)}
+
+
 def test_a_customer_who_gets_another_id_is_followed(tmp_path: Path) -> None:
     history = [Held("guest", "New", 0, 5), Held("card", "Loyal", 5)]
     results = found(tmp_path, *history, moved=[("guest", "guest", "card", 5)], with_who=True)
@@ -138,10 +144,12 @@ def test_without_dates_it_is_the_last_four_weeks(tmp_path: Path) -> None:
 
 
 def test_a_history_of_one_date_has_sizes_and_says_that_there_is_nothing_to_compare(tmp_path: Path) -> None:
-    results = segment_results(run_on(str(write_history(tmp_path, BOB_STAYS, bought=[("bob", -1, 5)]))), None, None)
-    assert not results.has_period
-    assert [(s.segment, s.customers, s.revenue) for s in results.segments] == [("VIP", 1, 5.0)]
-    assert results.notes == ("The history has one date so far: there is nothing to compare it with.",)
+    run = run_on(str(write_history(tmp_path, BOB_STAYS, bought=[("bob", -1, 5)])))
+    for named in (None, evening(0).replace(hour=23, minute=59)):
+        results = segment_results(run, None, named)
+        assert not results.has_period
+        assert [(s.segment, s.customers, s.revenue) for s in results.segments] == [("VIP", 1, 5.0)]
+        assert results.notes == ("The history has one date so far: there is nothing to compare it with.",)
 
 
 @pytest.mark.parametrize(
