@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Literal
 
@@ -10,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from conf.matching import MATCH_NAMESPACE, MatchingConfig
 from conf.model import Declared
+from conf.patterns import why_refused
 
 MAX_VALUE_LENGTH = 1024
 """Characters; a longer value is kept and never links."""
@@ -76,7 +76,8 @@ class Namespace(Declared):
 class BlockedValues(Declared):
     """Values that are no identifiers. Both compare without regard to case.
 
-    ``patterns`` are regular expressions that are searched for: anchor them with ``^`` and ``$``.
+    ``patterns`` are regular expressions that are searched for: anchor them with ``^`` and ``$``. Rows are judged by Spark and
+    the value of a question by Python, so they have to mean the same to both.
     """
 
     values: tuple[str, ...] = ()
@@ -84,12 +85,11 @@ class BlockedValues(Declared):
 
     @field_validator("patterns")
     @classmethod
-    def _patterns_compile(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _patterns_are_read_alike(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in value:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"not a regular expression: {pattern!r} ({error})") from None
+            why = why_refused(pattern)
+            if why is not None:
+                raise ValueError(f"not a regular expression for both Spark and Python: {pattern!r} ({why})")
         return value
 
 

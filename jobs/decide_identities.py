@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import BadInputError
-from conf.tables.silver import IDENTITIES, IDENTITY_RULES
-from jobs.explain_identities import last_decision, salt_of_lake
+from conf.tables.silver import IDENTITY_RULES
+from jobs.decisions import decisions_of, known_values, last_decision, salt_of_lake
 from jobs.runtime.command import Commands, new_run, print_json
 from jobs.runtime.text_table import text_table
 from transforms.identity.plain import Identifier, masked, read_identifier
@@ -64,7 +65,8 @@ def decision_row(run: Run, decision: str, one: Identifier, other: Identifier, wh
     """The decision as ``silver.identity_rules`` keeps it, made at the start of ``run``."""
     smaller, larger = sorted((one, other), key=lambda end: end.identifier_id)
     ends = (smaller.identifier_id, larger.identifier_id, smaller.namespace.name, larger.namespace.name)
-    return dict(zip(IDENTITY_RULES.column_names, (*ends, decision, why, by, run.started_at), strict=True))
+    told = (*ends, decision, why, by, run.started_at, smaller.written, larger.written)
+    return dict(zip(IDENTITY_RULES.column_names, told, strict=True))
 
 
 def note_decision(run: Run, decision: dict[str, Any]) -> None:
@@ -92,14 +94,6 @@ def _check(run: Run, decision: str, one: Identifier, other: Identifier) -> None:
         raise BadInputError(f"{one.name} and {other.name}: nothing is decided that could be taken back.")
 
 
-def decisions_of(run: Run) -> list[dict[str, Any]]:
-    """All decisions, oldest first."""
-    from jobs.runtime.lake import read_rows
-
-    rows = read_rows(run.session_if_needed(), run.lake, IDENTITY_RULES)
-    return sorted(rows, key=lambda row: (row["decided_at"], row["identifier_id"], row["other_identifier_id"]))
-
-
 def _rules(options: argparse.Namespace) -> int:
     rules = list_decisions(new_run(options))
     if options.json:
@@ -117,23 +111,33 @@ def _cell(value: Any) -> Any:
 
 
 def list_decisions(run: Run) -> list[dict[str, Any]]:
-    """Every decision with masked names, oldest first; ``holds``: it is the last of its pair, and none that takes back."""
-    from jobs.runtime.lake import fetch
-
+    """Every decision with masked names, oldest first. ``holds``: it is the last of its pair, none that takes back, and the
+    lake knows both identifiers; ``because``: what keeps it from holding, null where it holds.
+    """
     decisions = decisions_of(run)
-    ids = sorted({row[end] for row in decisions for end in ("identifier_id", "other_identifier_id")})
-    listed = ", ".join(f"'{one}'" for one in ids) or "''"
-    held = fetch(
-        run.session_if_needed(), run.lake, IDENTITIES.name, ("identifier_id", "value"), f"identifier_id IN ({listed})"
-    ).to_pylist()
-    values = {row["identifier_id"]: masked(row["value"]) for row in held}
+    known = known_values(run, [(row["identifier_id"], row["other_identifier_id"]) for row in decisions])
+    shown = {end: masked(value) for end, value in known.items()}
+    reasons = [_why_not(row, decisions, known) for row in decisions]
     return [
         {
-            "one": f"{row['namespace']}:{values.get(row['identifier_id'], 'never seen')}",
-            "other": f"{row['other_namespace']}:{values.get(row['other_identifier_id'], 'never seen')}",
+            "one": f"{row['namespace']}:{shown.get(row['identifier_id'], 'not known')}",
+            "other": f"{row['other_namespace']}:{shown.get(row['other_identifier_id'], 'not known')}",
             **{name: row[name] for name in ("decision", "why", "decided_by", "decided_at")},
-            "holds": row["decision"] != "revoke"
-            and last_decision(decisions, row["identifier_id"], row["other_identifier_id"]) is row,
+            "holds": because is None,
+            "because": because,
         }
-        for row in decisions
+        for row, because in zip(decisions, reasons, strict=True)
     ]
+
+
+def _why_not(row: dict[str, Any], decisions: list[dict[str, Any]], known: Collection[str]) -> str | None:
+    one, other = row["identifier_id"], row["other_identifier_id"]
+    if row["decision"] == "revoke":
+        return "takes back"
+    if last_decision(decisions, one, other) is not row:
+        return "decided again later"
+    if one == other:
+        return "both are one identifier now"
+    if one not in known or other not in known:
+        return "an identifier is not known: never seen, blocked, or normalised in another way since"
+    return None

@@ -10,13 +10,14 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from conf.errors import BadInputError, LakeError
+from conf.errors import BadInputError
 from conf.tables.bronze import bronze_table
-from conf.tables.ops import LAKE
-from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_LINKS, IDENTITY_RULES, RECORDS
+from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_LINKS, RECORD_MATCHES, RECORDS
+from jobs.decisions import decisions_of, last_decision, salt_of_lake
 from jobs.explanation_report import Explanation, explanation_text, why_severed
 from jobs.runtime.command import Commands, new_run, print_json
 from transforms.identity.evidence import Hop, chain_between
+from transforms.identity.matching import MATCH_SOURCE
 from transforms.identity.plain import Identifier, masked, read_identifier
 from transforms.identity.rules import Pair, standing_decisions
 
@@ -49,16 +50,6 @@ def _explain(options: argparse.Namespace) -> int:
     return 0
 
 
-def salt_of_lake(run: Run) -> str:
-    """The lake's salt. Raises LakeError where there is no lake yet."""
-    from jobs.runtime.lake import read_rows
-
-    rows = read_rows(run.session_if_needed(), run.lake, LAKE)
-    if not rows:
-        raise LakeError(f"There is no lake in {run.lake.root or run.lake.catalog} yet: `c360 run` makes it.")
-    return str(rows[0]["salt"])
-
-
 def explain_identities(run: Run, one: Identifier, other: Identifier) -> Explanation:
     """Why the two are one person or not, from the tables as they stand. Raises BadInputError where they are the same one."""
     if one.identifier_id == other.identifier_id:
@@ -72,7 +63,7 @@ def explain_identities(run: Run, one: Identifier, other: Identifier) -> Explanat
     unknown = tuple(f"{end.name} was never seen" for end in (one, other) if end.blocked is None and end.identifier_id not in held)
     if unknown:
         return told("unknown", unknown + blocked)
-    decisions = _decisions(run)
+    decisions = decisions_of(run)
     if not blocked and profile_of_one == profile_of_other:
         links = _links_of_profile(run, str(profile_of_one))
         evidence = chain_between(links, standing_decisions(decisions)[0], one.identifier_id, other.identifier_id, True)
@@ -87,12 +78,6 @@ def explain_identities(run: Run, one: Identifier, other: Identifier) -> Explanat
     if not because:
         because = ("A person's decision connects them and is not applied yet: the next run does that",)
     return told("blocked" if blocked else "severed", (*blocked, *because), shown)
-
-
-def _decisions(run: Run) -> list[dict[str, Any]]:
-    from jobs.runtime.lake import read_rows
-
-    return read_rows(run.session_if_needed(), run.lake, IDENTITY_RULES)
 
 
 def _links_of_profile(run: Run, profile_id: str) -> list[dict[str, Any]]:
@@ -195,6 +180,7 @@ def _step(run: Run, hop: Hop, names: dict[str, tuple[str, str]], decisions: list
         "to_id": hop.other,
         "severed": hop.severed,
         "decision": decided,
+        "match": _match(run, hop, link),
         "sources": link.get("sources") or [],
         "file": _first_file(run, link) if link else None,
         "first_seen": link.get("first_seen"),
@@ -203,19 +189,23 @@ def _step(run: Run, hop: Hop, names: dict[str, tuple[str, str]], decisions: list
     }
 
 
+def _match(run: Run, hop: Hop, link: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Score, evidence and model of the match that a step leads to or comes from; None for any other step."""
+    if MATCH_SOURCE not in (link.get("sources") or ()):
+        return None
+    columns = ("score", "evidence", "model")
+    return next(iter(_in_chunks(run, RECORD_MATCHES.name, columns, "match_id", (hop.one, hop.other))), None)
+
+
 def _masked_name(names: dict[str, tuple[str, str]], identifier_id: str) -> str:
     namespace, value = names.get(identifier_id, ("identifier_id", identifier_id))
     return f"{namespace}:{masked(value)}"
 
 
-def last_decision(decisions: Iterable[dict[str, Any]], one: str, other: str) -> dict[str, Any] | None:
-    """The decision that was made last about two identifiers; None where none was."""
-    about = [row for row in decisions if {row["identifier_id"], row["other_identifier_id"]} == {one, other}]
-    return max(about, key=lambda row: row["decided_at"], default=None)
-
-
 def _first_file(run: Run, link: Mapping[str, Any]) -> str | None:
-    """The file of the row that showed the link first."""
+    """The file of the row that showed the link first; None where it is gone, and for a match, which no row shows."""
+    if link["sources"] == [MATCH_SOURCE]:
+        return None
     first: tuple[datetime, str, str, int] | None = None
     for table, time in ((EVENTS.name, "occurred_at"), (RECORDS.name, "observed_at")):
         columns = ("source", "row_hash", "row_ordinal", time, "identifiers")

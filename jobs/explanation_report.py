@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conf.identity import IdentityConfig
+from transforms.identity.matching import MATCH_SOURCE
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,15 @@ def _step_text(step: dict[str, Any]) -> str:
     if step["times"]:
         moments = [f"{step[name]:%Y-%m-%d %H:%M}" if step[name] else "undated" for name in ("first_seen", "last_seen")]
         lines.append(f"      seen {step['times']:,} times, {' to '.join(moments)}, by {', '.join(step['sources'])}")
-        lines.append(f"      first in {step['file'] or 'a file that is gone'}")
+        if step["match"]:
+            lines.append(f"      {_match_text(step['match'])}")
+        if step["sources"] != [MATCH_SOURCE]:
+            lines.append(f"      first in {step['file'] or 'a file that is gone'}")
     if step["decision"]:
         lines.append("      {decided_by} decided {decision}: {why}".format(**step["decision"]))
     return "\n".join(lines)
+
+
+def _match_text(match: dict[str, Any]) -> str:
+    weights = ", ".join(f"{one['attribute']} {one['weight']:+.1f}" for one in match["evidence"])
+    return f"score {match['score']:.4f} by {match['model']}: {weights}"

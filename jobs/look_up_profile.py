@@ -26,7 +26,7 @@ from conf.tables.silver import (
     profile_attributes_table,
 )
 from jobs.lookup.profile import EVENT_COLUMNS, LINK_COLUMNS, Asked, Found, Profile, Row, put_together
-from jobs.lookup.question import Question, holder_at, read_question
+from jobs.lookup.question import Question, heir, holder_at, last_departure, read_question
 from jobs.lookup.tables import CatalogueTables, FileTables, Tables, one_of
 from jobs.lookup.text import profile_text
 from jobs.runtime.command import Commands, print_json, project_of
@@ -86,8 +86,10 @@ class Lookup:
         rows = [] if fixed else self._tables.rows(RUNS.name, ("as_of",), NOW_FROM, last)
         return fixed or (rows[0]["as_of"] if rows else None)
 
-    def _holder(self, question: Question, at: datetime | None) -> tuple[str, list[Row]]:
-        """Whose the identifier is, and what has happened to it so far."""
+    def _holder(self, question: Question, at: datetime | None, came: tuple[Row, ...] = ()) -> tuple[str, list[Row]]:
+        """Whose the identifier is, and what has happened to it so far. A profile whose own identifier is gone went on as
+        another: ``came`` are the moves from the one that was asked for to this one.
+        """
         mine = ("identifier_id", [question.identifier_id])
         seen, changes = self._together(
             partial(self._rows_of, IDENTITIES.name, ("profile_id", "first_seen"), *mine),
@@ -95,12 +97,27 @@ class Lookup:
         )
         profile_id = holder_at(seen[0]["profile_id"] if seen else None, changes, at)
         moves = [change for change in changes if at is None or change["changed_at"] <= at]
+        ended = {move["from_profile_id"] for move in came}
+        if profile_id is None and question.asked == "id":
+            went = self._went_on(question.identifier_id, at)
+            if went is not None and went["to_profile_id"] not in ended:
+                return self._holder(Question("id", went["to_profile_id"]), at, (*came, went))
         if profile_id is None:
             gone = f" It was removed on {max(move['changed_at'] for move in moves):%Y-%m-%d}." if moves else ""
             raise NotFoundError(f"Nobody is known by this {question.asked}.{gone}")
         if at is not None and seen and seen[0]["first_seen"] is not None and seen[0]["first_seen"] > at:
             raise NotFoundError(f"Nobody was known by this {question.asked} yet on {at:%Y-%m-%d}.")
-        return profile_id, moves
+        since = came[-1]["changed_at"] if came else None
+        later = [m for m in moves if since is None or (m["changed_at"] >= since and m["from_profile_id"] not in ended)]
+        return profile_id, [*came, *later]
+
+    def _went_on(self, profile_id: str, at: datetime | None) -> Row | None:
+        """The move by which a profile that is no more became another; None where it did not, or never was."""
+        left = self._rows_of(IDENTITY_CHANGES.name, IDENTITY_CHANGES.column_names, "from_profile_id", [profile_id])
+        departure = last_departure(left, at)
+        members = {change["identifier_id"] for change in departure}
+        seen = self._rows_of(IDENTITIES.name, ("identifier_id", "namespace"), "identifier_id", members) if members else []
+        return heir(departure, {row["identifier_id"]: row["namespace"] for row in seen}, self._project.identity.ranks)
 
     def _found(self, profile_id: str, events: int) -> Found:
         """The profile as it stands."""

@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 
 from conf.project import Project, fingerprint
 from conf.tables.silver import EVENTS, IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, IDENTITY_RULES, RECORD_MATCHES, RECORDS
-from jobs.runtime.lake import ask, count_rows, ensure_table, exists, read, read_rows, union
+from jobs.decisions import decisions_of, waiting_decisions
+from jobs.runtime.lake import ask, count_rows, ensure_table, exists, read, union
 from jobs.runtime.merge import merge
 from jobs.runtime.scratch import compute_once, scratch
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
@@ -99,11 +100,11 @@ def _resolve(run: Run, changes: Changes) -> dict[str, Any]:
         moved = identity_changes(before, after, _moment_of(run))
         moved = dated_after(moved, written if scope is None else within(written, scope))
         counts["changes"] = merge(spark, lake, IDENTITY_CHANGES, moved, insert_only=True, few=few)
-    return {
-        **counts,
-        "links": merge(spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",), few=few),
-        "identities": merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",), few=few),
-    }
+    counts["links"] = merge(
+        spark, lake, IDENTITY_LINKS, links_of(solved), scope=changes.keys, scope_keys=("identifier_id",), few=few
+    )
+    counts["identities"] = merge(spark, lake, IDENTITIES, after, scope=scope, scope_keys=("identifier_id",), few=few)
+    return {**counts, **waiting_decisions(run, (*rules.links, *rules.unlinks))}
 
 
 def _once(run: Run, name: str, rows: DataFrame, few: bool) -> DataFrame:
@@ -125,7 +126,7 @@ def _solved(run: Run, links: DataFrame, rules: ResolutionRules, everything: bool
 
 def rules_of(run: Run) -> ResolutionRules:
     """The rules of this run: what is declared, what people decided, and the day."""
-    links, unlinks = standing_decisions(read_rows(run.session_if_needed(), run.lake, IDENTITY_RULES))
+    links, unlinks = standing_decisions(decisions_of(run))
     return ResolutionRules(run.project.identity, links, unlinks, as_of=_day_of(run))
 
 

@@ -68,7 +68,7 @@ SEGMENT_ASSIGNMENTS = Table(
         Column(
             "closed_because",
             STRING,
-            "moved, model changed, no purchases or merged away; null while current",
+            "moved, model changed, no purchases, or merged away (it goes on under another id); null while current",
             "none",
         ),
     ),

@@ -183,6 +183,8 @@ IDENTITY_RULES = Table(
         Column("why", STRING, "The reason as the person gave it", "direct", False),
         Column("decided_by", STRING, "Who decided", "direct", False),
         Column("decided_at", TIME, "When (UTC)", "none", False),
+        Column("value", STRING, "Value of identifier_id as the person wrote it; null in rows from before it was kept", "direct"),
+        Column("other_value", STRING, "Value of other_identifier_id as the person wrote it", "direct"),
     ),
     keys=("identifier_id", "other_identifier_id", "decided_at"),
     history=True,

@@ -57,10 +57,15 @@ def scratch(spark: SparkSession, lake: Lake, name: str, rows: DataFrame) -> Data
 
 
 def clear_scratch(session: Callable[[], SparkSession], lake: Lake) -> None:
-    """Removes what runs left behind: in the lake's scratch folder, or as tables of its catalogue."""
+    """Removes what runs left behind: in the lake's scratch folder, or as tables of its catalogue.
+
+    In object storage the folder is overwritten with nothing, which every session can do; an empty file stays.
+    """
     if lake.local_root is not None:
         shutil.rmtree(lake.local_root / "_scratch", ignore_errors=True)
-    elif lake.catalog is not None:
+    elif lake.root is not None:
+        session().range(0).selectExpr("cast(id as string)").write.mode("overwrite").text(f"{lake.root}/_scratch")
+    else:
         schema = f"`{lake.catalog}`.`{lake.schema_prefix}ops`"
         for row in session().sql(f"SHOW TABLES IN {schema} LIKE 'scratch_*'").collect():
             session().sql(f"DROP TABLE IF EXISTS {schema}.`{row['tableName']}`")

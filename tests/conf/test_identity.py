@@ -49,6 +49,7 @@ def test_the_sample_s_configuration_is_valid_and_one_crm_id_is_one_person() -> N
         ("namespaces: [{name: a, normalise: phone, region: XX}]", "region 'XX'; expected one of US, CA, GB"),
         ("namespaces: [{name: a, max: 1}]", "`namespaces.0.max`: unknown key"),
         ("namespaces: [{name: a}]\nblocked: {patterns: ['(']}", "identity.yml:2: `blocked.patterns`: not a regular"),
+        ("namespaces: [{name: a}]\nblocked:\n  patterns: ['^{{.*}}$']", "identity.yml:3: `blocked.patterns`: not a regular"),
         ("namespaces: [{name: a}]\nblocked: {namespaces: {b: {}}}", "`blocked.namespaces` names b; expected one of a"),
     ],
 )

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from conf.tables.ops import ACCESS_LOG, RUNS
-from conf.tables.silver import IDENTITIES, IDENTITY_LINKS, SEVERED_KEPT
+from conf.tables.silver import IDENTITIES, IDENTITY_CHANGES, IDENTITY_LINKS, SEVERED_KEPT
 from jobs import cli
 from jobs.look_up_profile import Lookup
 from jobs.lookup.tables import FileTables
@@ -63,6 +63,40 @@ def test_an_id_that_moved_says_from_where_and_when(ask: Any) -> None:
     (moved,) = ask(COOKIE)[1]["moves"]
     assert (moved["from_profile_id"], moved["to_profile_id"], moved["reason"]) == (COOKIE, ANA, "merged")
     assert ask(ANA)[1]["moves"] == []
+
+
+@pytest.mark.parametrize(
+    ("who", "at", "holder", "hops"),
+    [
+        (0, None, ANA, [(0, 1), (1, COOKIE), (COOKIE, ANA)]),
+        (1, None, ANA, [(1, COOKIE), (COOKIE, ANA)]),
+        (0, "2017-01-04T18:00:00", COOKIE, [(0, 1), (1, COOKIE)]),
+        (0, "2017-01-03T18:00:00", 1, [(0, 1)]),
+    ],
+)
+def test_an_id_whose_own_identifier_is_gone_leads_to_who_went_on_as_it(
+    ask: Any, tmp_path: Path, who: int, at: str | None, holder: str | int, hops: list[tuple[str | int, str | int]]
+) -> None:
+    lake, mails = few_rows(tmp_path), [the_id("email", f"{typo}@example.com") for typo in ("anna", "annna")]
+
+    def ids(*ends: str | int) -> tuple[str, ...]:
+        return tuple(mails[end] if isinstance(end, int) else end for end in ends)
+
+    def left(own: str, profile: str, to: str | None, on: int) -> dict[str, Any]:
+        ends = {"identifier_id": own, "from_profile_id": profile, "to_profile_id": to}
+        return row(IDENTITY_CHANGES, **ends, changed_at=day(on), reason="removed" if to is None else "reanchored")
+
+    corrected = [
+        left(own, gone, to, on)
+        for gone, after, on in ((mails[0], mails[1], 3), (mails[1], COOKIE, 4))
+        for own, to in ((gone, None), (COOKIE, after))
+    ]
+    earlier = left(TABLET, mails[0], TABLET, 2)  # who left before the end is no heir
+    append_to_files(f"{lake}/silver/identity_changes", IDENTITY_CHANGES, [*corrected, earlier])
+    code, profile = ask(*ids(who), *(("--at", at) if at else ()), where=str(lake))
+    assert (code, profile["profile_id"]) == (0, *ids(holder))
+    assert [(move["from_profile_id"], move["to_profile_id"]) for move in profile["moves"]] == [ids(*hop) for hop in hops]
+    assert ask("email:anna@example.com", where=str(lake))[0] == 1
 
 
 def test_a_severed_link_is_told_at_both_of_its_ends_and_no_link_twice(ask: Any) -> None:

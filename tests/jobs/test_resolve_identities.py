@@ -199,7 +199,7 @@ def decide(spark: SparkSession, lake: Lake, world: World, chance: random.Random)
             one, other = sorted(chance.sample([f"{name}:{number}-{graph:03d}" for name in NAMESPACES for number in (0, 1)], 2))
             world.decisions[one, other] = word
             moment = TODAY.replace(minute=minute)
-            rows.append((one, other, one.split(":")[0], other.split(":")[0], word, "drawn", "nobody", moment))
+            rows.append((one, other, one.split(":")[0], other.split(":")[0], word, "drawn", "nobody", moment, None, None))
     append_rows(spark, lake, IDENTITY_RULES, [dict(zip(IDENTITY_RULES.column_names, row, strict=True)) for row in rows])
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from conf.errors import BadInputError
 from conf.identity import MAX_VALUE_LENGTH, DialPlan, IdentityConfig, Namespace
+from conf.patterns import AT_END, as_java_reads
 from transforms.identity.normalise import BLANKS, ID_LENGTH, REWRITES
-
-_LINE_ENDS = "\n\r\u0085\u2028\u2029"
-_AT_END = rf"(?=[{_LINE_ENDS}]?\Z)"
-"""What ``$`` is in SQL: also ahead of a last line end, of which Python knows one."""
 
 
 def normalised(text: str, namespace: Namespace) -> str:
@@ -34,7 +33,7 @@ def normalised(text: str, namespace: Namespace) -> str:
 
 
 def _phone(text: str, plan: DialPlan | None) -> str:
-    written = _replaced(rf"(?i:\s*(?:ext\.?|x)\s*\d+{_AT_END})|\(0\)|[^0-9+]|(?<=[0-9])\+", "", text)
+    written = _replaced(rf"(?i:\s*(?:ext\.?|x)\s*\d+{AT_END})|\(0\)|[^0-9+]|(?<=[0-9])\+", "", text)
     written = _replaced(r"^00(?=[1-9]\d{6})", "+", written)
     if plan is not None:
         prefix = "|".join(filter(None, (plan.trunk, plan.code)))
@@ -59,15 +58,9 @@ def _judged(value: str, namespace: Namespace, config: IdentityConfig) -> str | N
         return "too_long"
     if lowered in {item.lower() for item in blocked.values}:
         return "blocked_value"
-    if any(_found(pattern, lowered) for pattern in blocked.patterns):
+    if any(re.search(as_java_reads(pattern), lowered, re.ASCII | re.IGNORECASE) for pattern in blocked.patterns):
         return "blocked_pattern"
     return None
-
-
-def _found(pattern: str, text: str) -> bool:
-    searched = re.compile(pattern, re.ASCII | re.IGNORECASE)
-    without_end = text[:-1] if text and text[-1] in _LINE_ENDS else text
-    return bool(searched.search(text) or searched.search(without_end))
 
 
 def _replaced(pattern: str, by: str, text: str) -> str:
@@ -81,12 +74,16 @@ def id_of(namespace: Namespace, value: str, salt: str) -> str:
 
 @dataclass(frozen=True)
 class Identifier:
-    """An identifier that a person names: normalised, with its id and why it may not link (None where it may)."""
+    """An identifier that a person names: normalised, with its id and why it may not link (None where it may).
+
+    ``written`` is the value as the person wrote it.
+    """
 
     namespace: Namespace
     value: str
     identifier_id: str
     blocked: str | None
+    written: str
 
     @property
     def name(self) -> str:
@@ -102,8 +99,28 @@ def read_identifier(text: str, config: IdentityConfig, salt: str) -> Identifier:
         found = f"{name.strip()!r} is no namespace" if colon else "That is no identifier"  # it may be a value, so it is not told
         raise BadInputError(f"{found}: expected NAMESPACE:VALUE, with a namespace among {known}.")
     namespace = config.namespace(name.strip())
-    written = normalised(value, namespace)
-    return Identifier(namespace, written, id_of(namespace, written, salt), why_blocked(value, namespace, config))
+    compared = normalised(value, namespace)
+    blocked = why_blocked(value, namespace, config)
+    return Identifier(namespace, compared, id_of(namespace, compared, salt), blocked, value.strip(BLANKS))
+
+
+def written_anew(decision: Mapping[str, Any], config: IdentityConfig, salt: str) -> dict[str, Any]:
+    """A row of ``silver.identity_rules`` with the values and ids that its identifiers have by the rules of today.
+
+    An end without a value, or in a namespace that is not declared any more, stays as it was noted. The smaller id comes first.
+    """
+    names = ("identifier_id", "namespace", "value")
+    ends = []
+    for prefix in ("", "other_"):
+        own, name, value = (decision[f"{prefix}{column}"] for column in names)
+        if value is not None and name in config.namespace_names:
+            namespace = config.namespace(name)
+            value = normalised(value, namespace)
+            own = id_of(namespace, value, salt)
+        ends.append((own, name, value))
+    one, other = sorted(ends, key=lambda end: str(end[0]))
+    others = (f"other_{column}" for column in names)
+    return {**decision, **dict(zip(names, one, strict=True)), **dict(zip(others, other, strict=True))}
 
 
 def masked(value: str) -> str:

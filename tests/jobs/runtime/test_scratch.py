@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.runtime.lake import Lake
-from jobs.runtime.scratch import clear_scratch, compute_once, hold
+from jobs.runtime.scratch import clear_scratch, compute_once, hold, scratch
 
 KINDS = """
     select id, cast(id as decimal(18,2)) money, timestamp_seconds(id) at, date_add(date '2017-01-01', cast(id as int)) day,
@@ -68,3 +68,14 @@ def test_what_was_written_down_is_removed(spark: SparkSession, tmp_path: Path) -
     compute_once(spark, lake, "drawn", drawn(spark), few=False)
     clear_scratch(lambda: spark, lake)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_what_was_written_down_in_object_storage_nothing_stays(spark: SparkSession, tmp_path: Path) -> None:
+    lake = Lake(f"file://{tmp_path}/lake")
+    for _ in range(2):
+        rows = [scratch(spark, lake, name, spark.sql(KINDS)) for name in ("kinds", "others")]
+        assert [frame.count() for frame in rows] == [3, 3]
+        clear_scratch(lambda: spark, lake)
+        kept = [path for path in (tmp_path / "lake").rglob("*") if path.is_file()]
+        assert {path.parent for path in kept} == {tmp_path / "lake" / "_scratch"}
+        assert sum(path.stat().st_size for path in kept if not path.name.endswith(".crc")) == 0

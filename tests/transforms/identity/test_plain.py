@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from conf.identity import Namespace
+from conf.identity import Blocked, IdentityConfig, Namespace
 from conf.project import load_project
+from tests.conf.test_patterns import READ_ALIKE
 from tests.transforms.identity.test_normalise import VALUES
-from transforms.identity.normalise import identifiers_column
+from transforms.identity.normalise import blocked_reason, identifiers_column
 from transforms.identity.plain import id_of, normalised, why_blocked
 
 PEPPER = "pepper"
@@ -48,3 +49,29 @@ def test_the_plain_function_agrees_with_the_sql_on_any_text(spark: SparkSession,
             mine = (value, id_of(namespace, value, PEPPER), why_blocked(text, namespace, RULES))
             its = found[namespace.name]
             assert mine == (its.value, its.identifier_id, its.blocked), (namespace.name, text)
+
+
+def test_a_pattern_that_is_accepted_finds_the_same_in_a_value_and_in_a_column(spark: SparkSession) -> None:
+    texts = [
+        "",
+        "000",
+        "a",
+        "a}",
+        "x",
+        "none",
+        "one none",
+        "abc",
+        "a\rb",
+        "a\u2028",
+        "a\n\u0085",
+        "{{name}}",
+        "aa1-",
+        "[",
+        "1111111",
+    ]
+    rows = spark.createDataFrame([(text,) for text in texts], "text string")
+    any_of = Namespace(name="any")
+    rules = [IdentityConfig(namespaces=(any_of,), blocked=Blocked(patterns=(pattern,))) for pattern in READ_ALIKE]
+    told = rows.select(*(blocked_reason(F.col("text"), any_of, rule).alias(str(n)) for n, rule in enumerate(rules))).collect()
+    for text, its in zip(texts, told, strict=True):
+        assert [why_blocked(text, any_of, rule) for rule in rules] == list(its), text
