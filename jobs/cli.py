@@ -85,14 +85,14 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", parents=[common], help="every stage, incrementally")
     run.add_argument("--full-refresh", action="store_true", help="look at every key, not only at changed ones")
-    run.add_argument("--train", action="store_true", help="train even though there is a champion")
+    run.add_argument("--train", action="store_true", help="train segments and fit expected purchases anew")
     waiting_option(run)
     run.set_defaults(command=_run)
     for name, text in STAGES.items():
         stage = commands.add_parser(name, parents=[common], help=text)
         stage.add_argument("--full-refresh", action="store_true", help="look at every key, not only at changed ones")
         if name == "train-segments":
-            stage.add_argument("--if-needed", action="store_true", help="train only where there is no champion")
+            stage.add_argument("--if-needed", action="store_true", help="train only where no champion fits the measures")
             stage.add_argument("--approve", action="store_true", help="leave it to a person to promote the challenger")
         if name == "predict-purchases":
             stage.add_argument("--train", action="store_true", help="fit the parameters anew")
