@@ -51,6 +51,8 @@ def preview_source(project: Project, source: Source, rows: int) -> list[dict[str
     frame = read_delivery(spark, replace(delivery, files=(first,), headers=headers), datetime.now(timezone.utc))
     if frame is None:
         raise SourceError(f"{first.path} is empty.")
+    present = {name.lower() for name in frame.columns}
+    frame = frame.withColumns({name: F.lit(None).cast("string") for name in source.columns if name.lower() not in present})
     keyed = first_deliveries(with_row_hash(frame.limit(rows))).withColumn("salt", F.lit("preview"))
     tolerance, currency = project.settings.future_tolerance_seconds, project.segments.currency
     mapped = standardise(keyed, source, project.identity, tolerance, currency)
