@@ -15,8 +15,9 @@ help:  ## show this list
 
 setup: $(VENV)/.dev  ## make .venv with all that developing needs (other targets do it by themselves)
 
+# A sample that was interrupted says that it has delivered nothing so far; it is then completed.
 run: $(VENV)/.run  ## write the sample if ./landing is empty, then build the customer 360 from it
-	@[ -n "$$(ls -A landing 2>/dev/null)" ] || $(C360) sample
+	@if [ -z "$$(ls -A landing 2>/dev/null)" ] || grep -qs '"delivered": 0,' landing/.sample.json; then $(C360) sample; fi
 	@$(C360) run
 
 test: lint  ## lint, then run every test

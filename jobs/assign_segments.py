@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from conf.errors import StageError
 from conf.project import fingerprint
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS
 from conf.tables.ops import SEGMENT_DRIFT
@@ -13,8 +12,8 @@ from jobs.runtime.lake import append_rows, count_rows, ensure_table, read
 from jobs.runtime.merge import merge
 from jobs.runtime.scratch import HELD_ROWS, compute_once
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
-from jobs.train_segments import staging_folder, tracking_of
-from models.registry import champion_version
+from jobs.train_segments import measures_of, staging_folder, tracking_of
+from models.registry import CHALLENGER, champion_version, version_behind
 from transforms.segment_history import assignment_changes
 
 if TYPE_CHECKING:
@@ -24,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def assign_segments(run: Run) -> list[Outcome]:
-    """Looks at customers whose numbers changed; at all of them on a new day (recency moves) or under a new champion."""
+    """Looks at customers whose numbers changed; at all of them on a new day (recency moves) or under a new champion.
+
+    A champion of other measures than are declared now assigns nobody; what was assigned stays, with a note on what to do.
+    """
     if champion_version(tracking_of(run)) is None or run.as_of is None:
         return [Outcome("assign-segments", False, "nothing: there is no champion yet", 0.0, {})]
     return [run_stage(run, assign_stage())]
@@ -40,7 +42,8 @@ def assign_stage() -> Stage:
         keys=lambda run, feeds: feeds[RFM.name].select("profile_id"),
         body=_assign,
         uses_as_of=True,
-        extra_inputs=lambda run: {"champion": champion_version(tracking_of(run))},
+        # With the measures: what nobody was assigned by meanwhile is made up for, whichever of both changes.
+        extra_inputs=lambda run: {"champion": champion_version(tracking_of(run)), "measures": measures_of(run)},
     )
 
 
@@ -55,10 +58,7 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
     assert champion is not None
     assert run.as_of is not None
     if dict(champion.definitions) != run.project.segments.definitions:
-        raise StageError(
-            f"Version {champion.version} of the model was trained on other measures ({dict(champion.definitions)}) than "
-            "conf/segments.yml declares. Nothing was assigned: run `c360 train-segments`."
-        )
+        return {"notes": _other_measures(run, champion)}
     ensure_table(spark, lake, SEGMENT_ASSIGNMENTS)
     rfm = changes.of_keys(read(spark, lake, RFM))
     held = changes.of_keys(read(spark, lake, SEGMENT_ASSIGNMENTS).where("is_current"))
@@ -72,6 +72,15 @@ def _assign(run: Run, changes: Changes) -> dict[str, Any]:
     scores = score_customers(features, champion.segmentation.scores, champion.version)
     counts["scores"] = merge(spark, lake, RFM_SCORES, scores, scope=changes.keys, scope_keys=RFM_SCORES.keys, few=few)
     return {**counts, **_measure_drift(run, champion)}
+
+
+def _other_measures(run: Run, champion: Served) -> list[str]:
+    """Why nobody is assigned, and who or what can change that."""
+    waiting = version_behind(tracking_of(run), CHALLENGER)
+    said = f"Nobody was assigned: version {champion.version}, the champion, was trained on other measures than segments.yml has."
+    if waiting is None:
+        return [said, "`c360 train-segments` trains another one."]
+    return [said, f"Version {waiting} waits: `c360 promote-segments` makes it champion."]
 
 
 def _measure_drift(run: Run, champion: Served) -> dict[str, Any]:

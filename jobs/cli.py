@@ -85,14 +85,14 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", parents=[common], help="every stage, incrementally")
     run.add_argument("--full-refresh", action="store_true", help="look at every key, not only at changed ones")
-    run.add_argument("--train", action="store_true", help="train even though there is a champion")
+    run.add_argument("--train", action="store_true", help="train segments and fit expected purchases anew")
     waiting_option(run)
     run.set_defaults(command=_run)
     for name, text in STAGES.items():
         stage = commands.add_parser(name, parents=[common], help=text)
         stage.add_argument("--full-refresh", action="store_true", help="look at every key, not only at changed ones")
         if name == "train-segments":
-            stage.add_argument("--if-needed", action="store_true", help="train only where there is no champion")
+            stage.add_argument("--if-needed", action="store_true", help="train only where no champion fits the measures")
             stage.add_argument("--approve", action="store_true", help="leave it to a person to promote the challenger")
         if name == "predict-purchases":
             stage.add_argument("--train", action="store_true", help="fit the parameters anew")
@@ -133,19 +133,22 @@ def _run_stage(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace, run: Run, outcomes: list[Outcome], segments: bool = True) -> int:
     from jobs.run_pipeline import resolve_as_of
-    from jobs.run_report import notes, segment_lines, segment_table, stage_table
+    from jobs.run_report import assigned_as_of, notes, segment_lines, segment_table, stage_table
 
     run = replace(run, as_of=resolve_as_of(run))
-    lines = segment_lines(run) if segments else []
+    assigned = assigned_as_of(run)
+    lines = segment_lines(replace(run, as_of=assigned)) if segments else []
     if options.json:
         shown = {"run_id": run.run_id, "as_of": run.as_of, "stages": [asdict(outcome) for outcome in outcomes]}
-        print_json({**shown, "segments": [asdict(line) for line in lines]})
+        print_json({**shown, "segments_as_of": assigned, "segments": [asdict(line) for line in lines]})
         return 0
     print(stage_table(outcomes))
     for note in notes(outcomes):
         print(f"\n{note}")
     if segments and lines:
-        print(f"\nSegments as of {run.as_of:%Y-%m-%d %H:%M} UTC, medians by segment\n\n{segment_table(lines)}")
+        print(f"\nSegments as of {assigned:%Y-%m-%d %H:%M} UTC, medians by segment\n\n{segment_table(lines)}")
+    if segments and lines and assigned != run.as_of:
+        print(f"\nThat is the last assignment; what was assigned before: c360 segments --to {run.as_of:%Y-%m-%d}")
     if segments:
         print("\nNext:\n  " + "\n  ".join(_next_commands()))
     return 0

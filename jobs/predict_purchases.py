@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -53,7 +54,8 @@ def predict_purchases(run: Run) -> list[Outcome]:
         if not too_little:
             fitted.append(_fit_and_record(run, config, "asked for" if run.train else "no parameters"))
             held = held_parameters(run)
-    assert held is not None
+    if held is None:
+        return fitted
     return [*fitted, run_stage(run, predictions_stage(run.project, held))]
 
 
@@ -136,9 +138,13 @@ def _customers_who_came_back(run: Run) -> int:
 
 
 def _fit_and_record(run: Run, config: PredictionsConfig, why: str) -> Outcome:
+    """Keeps a fit; one that does not give a number for everybody is refused, and what was there stays as it is."""
     started, clock = datetime.now(timezone.utc), time.monotonic()
     inputs = {RFM.name: version_of(run.session_if_needed(), run.lake, RFM.name)}
-    model, facts = _fit(run, config)
+    model, facts, is_fit_to_serve = _fit(run, config)
+    if not is_fit_to_serve:
+        said = "The fit of expected purchases is refused: what it expects is not a number of zero or more for every customer."
+        return Outcome(FIT, False, "nothing: the fit is refused", time.monotonic() - clock, {"notes": [said]})
     before = held_parameters(run)
     version = str(int(before.version) + 1) if before else "1"
     row = {
@@ -170,19 +176,23 @@ def _notes(facts: dict[str, Any]) -> list[str]:
     return [*notes, f"In the last 90 days, held out, {came}; the mean error is {off}."]
 
 
-def _fit(run: Run, config: PredictionsConfig) -> tuple[NextPurchase, dict[str, Any]]:
-    """The fitted parameters, and what there is to know of the fit: customers, independence, and the error on a holdout."""
-    from models.next_purchase import baskets, fit_next_purchase, frequency_and_spend, habits, share_of
+def _fit(run: Run, config: PredictionsConfig) -> tuple[NextPurchase, dict[str, Any], bool]:
+    """The fitted parameters, what there is to know of the fit (customers, independence, and the error on a holdout), and
+    whether all that it expects is a number.
+    """
+    from models.next_purchase import baskets, fit_next_purchase, frequency_and_spend, habits, is_sound, share_of
 
     share = config.most_customers / max(read(run.spark, run.lake, RFM).count(), 1)
     summary = share_of(_summary(run, EVERYTHING), share)
     of_visits, of_money = habits(summary).toArrow().to_pandas(), baskets(summary).toArrow().to_pandas()
+    held_out = _holdout(run, config, share)
     facts = {
         "customers": int(of_visits["customers"].sum()),
         "frequency_and_spend": frequency_and_spend(of_money),
-        "holdout": _holdout(run, config, share),
+        "holdout": held_out,
     }
-    return fit_next_purchase(of_visits, of_money), facts
+    model = fit_next_purchase(of_visits, of_money)
+    return model, facts, is_sound(model, of_visits) and (held_out is None or math.isfinite(held_out["error"]))
 
 
 def _holdout(run: Run, config: PredictionsConfig, share: float) -> dict[str, Any] | None:

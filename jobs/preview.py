@@ -14,6 +14,7 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from conf.errors import SourceError
+from conf.expressions import parse_expression
 from conf.project import Project
 from conf.source import Source
 from jobs.runtime.landing import new_deliveries, read_delivery
@@ -24,6 +25,7 @@ from transforms.sources.suggest import suggest, suggestion_text
 
 MASK = "***"
 ROWS_LOOKED_AT = 100
+_ROW_KEY = ("_row_hash", "_row_ordinal")
 _SUFFIXES = {
     **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
@@ -34,7 +36,8 @@ _SUFFIXES = {
 def preview_source(project: Project, source: Source, rows: int) -> list[dict[str, Any]]:
     """The first rows of the source's first file as the standard schema has them, with the reasons to refuse them.
 
-    Identifier values are masked: a preview ends in terminals and tickets. Raises SourceError where there is no file.
+    Identifier values are masked, in ids that are made of them, too: a preview ends in terminals and tickets. Raises
+    SourceError where there is no file.
     """
     deliveries = new_deliveries((source,), project.settings.landing, set())
     if not deliveries:
@@ -48,11 +51,15 @@ def preview_source(project: Project, source: Source, rows: int) -> list[dict[str
     frame = read_delivery(spark, replace(delivery, files=(first,), headers=headers), datetime.now(timezone.utc))
     if frame is None:
         raise SourceError(f"{first.path} is empty.")
+    present = {name.lower() for name in frame.columns}
+    frame = frame.withColumns({name: F.lit(None).cast("string") for name in source.columns if name.lower() not in present})
     keyed = first_deliveries(with_row_hash(frame.limit(rows))).withColumn("salt", F.lit("preview"))
     tolerance, currency = project.settings.future_tolerance_seconds, project.segments.currency
     mapped = standardise(keyed, source, project.identity, tolerance, currency)
-    names = [*source.standard_columns, "attributes", "identifiers", "reasons"]
-    return [_shown(row.asDict(recursive=True)) for row in mapped.select(*names).collect()]
+    names = [*source.standard_columns, "attributes", "identifiers", "reasons", "_raw"]
+    raw = [F.col(f"`{name}`") for item in source.identifiers for name in parse_expression(item.value).columns]
+    told = mapped.join(F.broadcast(keyed.select(*_ROW_KEY, F.array(*raw).alias("_raw"))), list(_ROW_KEY), "inner")
+    return [_shown(row.asDict(recursive=True)) for row in told.select(*names).collect()]
 
 
 def suggest_mapping(project: Project, path: Path) -> str:
@@ -87,7 +94,13 @@ def _columns_of(path: Path, file_format: str) -> tuple[list[str], dict[str, str 
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    """Without what is null; identifiers by namespace, their values and the attributes' values masked."""
+    """Without what is null; identifiers by namespace, their values and the attributes' values masked. In any other text, such
+    as an id that is made of one, they are masked as well, and so is what they are made of, ``_raw``.
+    """
+    values = {value for value in (*row.pop("_raw"), *(i["value"] for i in row["identifiers"])) if value}
+    longest_first = "|".join(map(re.escape, sorted(values, key=len, reverse=True)))
+    if longest_first:
+        row = {k: re.sub(longest_first, MASK, v, flags=re.IGNORECASE) if isinstance(v, str) else v for k, v in row.items()}
     row["identifiers"] = [f"{i['namespace']}:{MASK}" + (f" ({i['blocked']})" if i["blocked"] else "") for i in row["identifiers"]]
     row["attributes"] = json.dumps(dict.fromkeys(row["attributes"], MASK)) if row["attributes"] else None
     return {key: value for key, value in row.items() if value is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from threading import Thread
@@ -57,8 +58,14 @@ def run_pipeline(run: Run, report: Callable[[str], None] = lambda stage: None) -
 
 def _prepare_training(run: Run, tracking: Tracking) -> None:
     """MLflow takes seconds to import and to make its store: beside other stages, once there is something to train on."""
-    if resolve_as_of(run) is not None and champion_version(tracking) is None:
-        Thread(target=prepare_tracking, args=(tracking,), daemon=True).start()
+    if resolve_as_of(run) is not None:
+        Thread(target=_warm_up, args=(tracking,), daemon=True).start()
+
+
+def _warm_up(tracking: Tracking) -> None:
+    with suppress(Exception):  # a server that is down is the business of the stages that need it
+        if champion_version(tracking) is None:
+            prepare_tracking(tracking)
 
 
 def run_job(run: Run, name: str) -> list[Outcome]:

@@ -54,8 +54,16 @@ def stage_rows(counts: dict[str, Any]) -> tuple[int | None, int | None, int | No
     return counts.get("keys"), sum(written) if written else None, None
 
 
+def assigned_as_of(run: Run) -> datetime | None:
+    """What "now" is of the segments as they stand: the run's, or, where an earlier one only read, the last assignment's."""
+    last = run.log.last_done("assign-segments")
+    if run.as_of is None or last is None or last.as_of is None or last.as_of.date() <= run.as_of.date():
+        return run.as_of
+    return last.as_of
+
+
 def segment_lines(run: Run) -> list[SegmentLine]:
-    """The current segments, largest share of revenue first; none before there is a model."""
+    """The current segments at ``as_of``, largest share of revenue first; none before there is a model."""
     assigned = fetch(
         run.session_if_needed(), run.lake, SEGMENT_ASSIGNMENTS.name, ("profile_id", "segment"), "is_current"
     ).to_pandas()

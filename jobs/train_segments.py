@@ -15,7 +15,7 @@ from conf.errors import StageError
 from conf.project import fingerprint
 from conf.tables.gold import RFM
 from jobs.runtime.lake import Lake, read, version_of
-from jobs.runtime.run_log import StageRecord, write_record
+from jobs.runtime.run_log import StageRecord, lake_id_of, write_record
 from jobs.runtime.scratch import scratch
 from jobs.runtime.stage import EARLIER, Outcome, Run, only_reads
 from models.registry import (
@@ -224,8 +224,9 @@ def _training(run: Run, data_version: int) -> Training:
     versions = {package: found for package in PACKAGES if (found := _version_of(package))}
     environment = {"python": platform.python_version(), "spark": run.spark.version, **versions}
     code, config = _version_of("lakehouse-c360") or "unknown", run.project.segments
+    lake_id = lake_id_of(run.session_if_needed(), run.lake)
     return Training(
-        lake_label(run.lake), run.run_id, run.as_of, {RFM.name: data_version}, code, config, environment
+        lake_label(run.lake), lake_id, run.run_id, run.as_of, {RFM.name: data_version}, code, config, environment
     )  # fmt: skip
 
 

@@ -20,6 +20,10 @@ Numbers = NDArray[np.float64]
 
 SMALLEST_LOG, LARGEST_LOG = -9.0, 9.0
 """Bounds of a parameter's logarithm: beyond them a distribution is a single point to many digits."""
+LARGEST_LOG_A = 5.0
+"""Where customers leave alike, the likelihood hardly tells one large ``a`` from the next, and the largest makes numbers that
+no longer multiply.
+"""
 TOO_NEAR = 1e-6
 
 
@@ -48,7 +52,16 @@ class BgNbd:
         z = weeks / (self.alpha + age + weeks)
         c = a + self.b + repeats - 1
         c = np.where(np.abs(c) > TOO_NEAR, c, TOO_NEAR)  # another one: who bought once, where a + b is 1
-        return c / (a - 1) * (1 - (1 - z) ** (a - 1) * hyp2f1(a + self.b - 1 - self.r, a - 1, c, z))
+        without_leaving = (self.r + repeats) * weeks / (self.alpha + age)
+        with np.errstate(all="ignore"):
+            found = c / (a - 1) * (1 - (1 - z) ** (a - 1) * hyp2f1(a + self.b - 1 - self.r, a - 1, c, z))
+        found = np.where(np.isfinite(found), found, self._expected_if_all_leave_alike(weeks, repeats, age))
+        return np.clip(found, 0, without_leaving)
+
+    def _expected_if_all_leave_alike(self, weeks: float, repeats: Numbers, age: Numbers) -> Numbers:
+        """The limit where the power vanishes and the function overflows: the chance to leave is its mean for all of them."""
+        chance = self.a / (self.a + self.b + repeats)
+        return -np.expm1(-(self.r + repeats) * np.log1p(chance * weeks / (self.alpha + age))) / chance
 
     def expected_purchases(self, weeks: float, repeats: Numbers, recency: Numbers, age: Numbers) -> Numbers:
         """Purchase days expected in the next ``weeks`` (equation 10)."""
@@ -65,7 +78,7 @@ def fit_bg_nbd(repeats: Numbers, recency: Numbers, age: Numbers, customers: Numb
         args=(repeats, recency, age, customers / customers.sum()),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(SMALLEST_LOG, LARGEST_LOG)] * 4,
+        bounds=[(SMALLEST_LOG, limit) for limit in (LARGEST_LOG, LARGEST_LOG, LARGEST_LOG_A, LARGEST_LOG)],
         options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9},
     )
     return BgNbd(*(float(value) for value in np.exp(found.x)))

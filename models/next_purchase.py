@@ -117,6 +117,13 @@ def _fit_spend(baskets: pd.DataFrame) -> GammaGamma:
     return fit_gamma_gamma(days, _numbers(rows["revenue"]) / days, _numbers(rows["customers"]))
 
 
+def is_sound(model: NextPurchase, habits: pd.DataFrame) -> bool:
+    """Whether all parameters are numbers, and so is what is expected of everybody, zero or more."""
+    parameters = [*asdict(model.purchases).values(), *asdict(model.spend).values()]
+    expected = model.purchases.expected_purchases(HORIZON_DAYS / 7, *_in_weeks(habits))
+    return bool(np.isfinite(parameters).all() and np.isfinite(expected).all() and (expected >= 0).all())
+
+
 def judge_by_holdout(holdout: pd.DataFrame, days: int = HORIZON_DAYS) -> dict[str, Any]:
     """Fits on what was known at the cut and compares with what came in the ``days`` after it, customer by customer.
 

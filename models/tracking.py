@@ -35,13 +35,15 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Training:
-    """What a training stood on. ``lake`` names the lake among those that share an experiment.
+    """What a training stood on. ``lake`` names the lake among those that share an experiment; ``lake_id`` is another one where
+    it was dropped and built again, whose versions begin anew.
 
     ``environment`` says on which versions of Python and packages it ran; ``beginning`` is the version from whose clusters it may
     go on, '' without one.
     """
 
     lake: str
+    lake_id: str
     run_id: str
     as_of: datetime
     input_versions: Mapping[str, int]
@@ -56,7 +58,8 @@ class Training:
         the same model.
         """
         declared = self.config.model_dump(mode="json", exclude={"gate", "drift"})
-        parts = [self.lake, dict(self.input_versions), f"{self.as_of:%Y-%m-%d}", self.code_version, declared]
+        stood_on = [self.lake, self.lake_id, dict(self.input_versions), f"{self.as_of:%Y-%m-%d}"]
+        parts = [*stood_on, self.code_version, declared]
         return hashlib.md5(json.dumps(parts, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
 

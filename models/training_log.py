@@ -48,8 +48,8 @@ def log_training(
     import mlflow
 
     experiment_id = _experiment(client, tracking)
-    tags = {"c360.lake": training.lake, "c360.run_id": training.run_id, **process_tags()}
-    tags |= _identity(training)
+    tags = {"c360.lake": training.lake, "c360.lake_id": training.lake_id, "c360.run_id": training.run_id}
+    tags |= {**process_tags(), **_identity(training)}
     name = f"train-segments {training.as_of:%Y-%m-%d}"
     with mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags) as run:
         for candidate in candidates:

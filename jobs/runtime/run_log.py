@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from conf.errors import ConfigurationError, LakeError
 from conf.settings import Settings, resolve_secret
 from conf.tables.ops import FILES, FORMAT_VERSION, LAKE, RUNS
-from jobs.runtime.lake import Lake, append_rows, read_rows, to_json
+from jobs.runtime.lake import Lake, append_rows, fetch, read_rows, to_json
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -111,6 +111,11 @@ def make_lake(spark: SparkSession, lake: Lake, settings: Settings, now: datetime
         return
     row = (secrets.token_hex(8), FORMAT_VERSION, _salt(spark, settings), now)
     append_rows(spark, lake, LAKE, [dict(zip(LAKE.column_names, row, strict=True))])
+
+
+def lake_id_of(spark: SparkSession | None, lake: Lake) -> str:
+    """The lake's id; '' before it has one."""
+    return next(iter(fetch(spark, lake, LAKE.name, ("lake_id",))["lake_id"].to_pylist()), "")
 
 
 def _salt(spark: SparkSession, settings: Settings) -> str:

@@ -95,10 +95,11 @@ def _feeds(state: SampleState, batch: range) -> Sequence[Feed]:
 
 
 def _prepare(landing: Path, state: SampleState) -> None:
-    """Every folder exists, even one whose source has nothing yet; the state says first what is being written."""
-    for folder in (*SOURCES, "_truth"):
-        (landing / folder).mkdir(parents=True, exist_ok=True)
+    """The state says first what is being written; every folder exists, even one whose source has nothing yet."""
+    landing.mkdir(parents=True, exist_ok=True)
     write_state(landing, state)
+    for folder in (*SOURCES, "_truth"):
+        (landing / folder).mkdir(exist_ok=True)
     replace_file(landing / "ABOUT.md", ABOUT.encode())
 
 

@@ -22,6 +22,9 @@ from jobs.runtime.lake import Lake, fetch, open_lake, read_rows, version_of
 from jobs.runtime.merge import merge
 from jobs.runtime.run_log import read_run_log
 from jobs.runtime.stage import EARLIER, EVERYTHING, Outcome, Run
+from models.bg_nbd import BgNbd
+from models.gamma_gamma import GammaGamma
+from models.next_purchase import NextPurchase
 
 Days = set[tuple[str, int]]
 """Who bought on which day, counted from the beginning."""
@@ -198,6 +201,18 @@ def test_parameters_fitted_anew_serve_everybody(story: dict[str, Any]) -> None:
     fit, predicted = story["anew"]
     assert (fit.why, predicted.why) == ("asked for", "parameters changed")
     assert {row["model_version"] for row in story["after anew"].values()} == {"2"}
+
+
+def test_a_fit_that_gives_no_numbers_is_refused_with_a_note_and_what_was_fitted_before_serves(
+    house: House, story: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = NextPurchase(BgNbd(*[float("nan")] * 4), GammaGamma(1.0, 1.0, 1.0))
+    monkeypatch.setattr("models.next_purchase.fit_next_purchase", lambda *_: nothing)
+    refused, predicted = house.run(201, train=True)
+    assert (refused.stage, refused.ran, refused.why) == ("fit-purchases", False, "nothing: the fit is refused")
+    assert refused.counts["notes"][0].startswith("The fit of expected purchases is refused")
+    assert (predicted.ran, predicted.why) == (False, "nothing to do")
+    assert len(read_rows(None, house.lake, MODEL_PARAMETERS)) == 2
 
 
 def test_a_declared_window_does_not_shorten_habits(known: list[list[Any]]) -> None:

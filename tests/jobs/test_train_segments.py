@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,9 +15,9 @@ from conf.segments import SegmentsConfig
 from conf.tables.gold import RFM
 from jobs.runtime.lake import Lake
 from jobs.runtime.merge import merge
-from jobs.runtime.run_log import RunLog
+from jobs.runtime.run_log import RunLog, make_lake
 from jobs.runtime.stage import Outcome, Run
-from jobs.train_segments import tracking_of, train_segments
+from jobs.train_segments import _training, tracking_of, train_segments
 from models.assign import assign_segments
 from models.features import segment_features
 from models.registry import CHALLENGER, champion_version, load_version, promote, roll_back, version_behind
@@ -76,6 +77,15 @@ def test_the_same_data_and_configuration_are_not_trained_on_twice(shop: Shop) ->
     assert outcome.counts["reused"]
     assert outcome.counts["notes"] == ["Version 1, the champion, was trained on the same data and configuration."]
     assert shop.standing == ("1", None)
+
+
+def test_a_lake_that_is_dropped_and_built_again_is_other_data_though_its_versions_are_the_same(shop: Shop) -> None:
+    keys = set()
+    for _ in range(2):
+        make_lake(shop.spark, shop.lake, shop.run().project.settings, AS_OF)
+        keys.add(_training(shop.run(), 1).key)
+        shutil.rmtree(f"{shop.lake.root}/ops/lake")
+    assert len(keys) == 2
 
 
 def test_a_training_that_is_repeated_gives_the_same_labels_and_metrics(spark: SparkSession, shop: Shop) -> None:

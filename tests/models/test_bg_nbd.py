@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 from scipy.special import hyp2f1
+from scipy.stats import nbinom
 
-from models.bg_nbd import BgNbd, _loss, fit_bg_nbd
+from models.bg_nbd import LARGEST_LOG, SMALLEST_LOG, BgNbd, _loss, fit_bg_nbd
 from tests.models.cdnow import published_summary, weights
 
 CDNOW = BgNbd(0.243, 4.414, 0.793, 2.426)
@@ -52,6 +53,7 @@ def test_the_slopes_are_those_of_the_likelihood() -> None:
 def test_the_expectation_is_that_of_the_paper(model: BgNbd, customer: Any, weeks: float) -> None:
     repeats, recency, age = customer
     r, alpha, a, b = astuple(model)
+    assume(abs(a + b + repeats.item() - 1) > 1e-6)  # where what is printed has a gap
     series = hyp2f1(r + repeats, b + repeats, a + b + repeats - 1, weeks / (alpha + age + weeks))
     later = 1 - ((alpha + age) / (alpha + age + weeks)) ** (r + repeats) * series
     with np.errstate(all="ignore"):
@@ -111,7 +113,52 @@ def test_customers_who_show_no_spread_give_parameters_all_the_same(repeats: list
     assert np.isfinite(astuple(model)).all()
     expected = model.expected_purchases(90 / 7, *data)
     assert np.isfinite(expected).all()
-    assert (expected >= -1e-9).all()
+    assert (expected >= 0).all()
+
+
+logs = st.floats(SMALLEST_LOG, LARGEST_LOG).map(np.exp)
+
+
+@settings(max_examples=300, deadline=None)
+@given(model=st.builds(BgNbd, logs, logs, logs, logs), customer=customers(), weeks=st.floats(0.5, 30))
+def test_whatever_the_parameters_nobody_is_expected_to_buy_more_than_who_never_leaves(
+    model: BgNbd, customer: Any, weeks: float
+) -> None:
+    repeats, _, age = customer
+    expected = model.expected_purchases(weeks, *customer).item()
+    assert 0 <= expected <= (model.r + repeats.item()) * weeks / (model.alpha + age.item())
+
+
+@pytest.mark.parametrize(
+    "parameters", [(0.06, 0.2, 8103, 1e-4), (0.07, 0.17, 8103, 2113), (0.06, 0.2, 700, 53), (9, 0.5, 3000, 7000)]
+)
+@pytest.mark.parametrize("repeats", [0.0, 1.0, 2.0, 9.0])
+def test_chances_to_leave_that_hardly_differ_give_what_summing_over_purchases_gives(
+    parameters: tuple[float, ...], repeats: float
+) -> None:
+    """The second purchase comes if there is time for it and the first was not the last, and so on."""
+    model, weeks, age = BgNbd(*parameters), 90 / 7, 5.0
+    numbers = np.arange(300)
+    there_is_time = nbinom.sf(numbers, model.r + repeats, (model.alpha + age) / (model.alpha + age + weeks))
+    staying = (model.b + repeats + numbers) / (model.a + model.b + repeats + numbers)
+    summed = there_is_time @ np.concatenate([[1], np.cumprod(staying)[:-1]])
+    found = model.expected_while_active(weeks, np.array([repeats]), np.array([age])).item()
+    assert found == pytest.approx(summed, rel=1e-3)
+
+
+@pytest.mark.parametrize("customers_by_purchases", [(400, 120), (400, 120, 40), (400, 150)])
+def test_a_shop_that_customers_leave_soon_after_coming_back_has_an_expectation_for_each(
+    customers_by_purchases: tuple[int, ...],
+) -> None:
+    dice = np.random.default_rng(20170101)
+    repeats = np.repeat(np.arange(len(customers_by_purchases)), customers_by_purchases).astype(float)
+    recency = np.where(repeats > 0, dice.integers(1, 15, len(repeats)) / 7, 0)
+    age = dice.integers(60, 365, len(repeats)) / 7
+    model = fit_bg_nbd(repeats, recency, age, np.ones(len(repeats)))
+    expected = model.expected_purchases(90 / 7, repeats, recency, age)
+    assert np.isfinite(expected).all()
+    assert (expected >= 0).all()
+    assert 0 < expected.mean() < 0.1
 
 
 def drawn(model: BgNbd, number: int, weeks: float) -> tuple[np.ndarray, ...]:

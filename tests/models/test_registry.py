@@ -123,6 +123,7 @@ def test_a_training_of_the_same_data_and_configuration_is_found_again(logged: Lo
     assert find_training(logged.tracking, training(CONFIG, "run-9")) == logged.version
     assert find_training(logged.tracking, training(CONFIG, version=99)) is None
     assert find_training(logged.tracking, training(default_config(clusters={"k": [5]}))) is None
+    assert find_training(logged.tracking, replace(training(CONFIG), lake_id="another")) is None
 
 
 def test_a_training_with_another_beginning_is_another_one(logged: Logged) -> None:

@@ -25,4 +25,4 @@ def segmentation_of(features: DataFrame, chosen: Candidate, config: SegmentsConf
 
 def training(config: SegmentsConfig, run_id: str = "run-1", version: int = 3) -> Training:
     """What a training of that version of ``gold.rfm`` stood on."""
-    return Training("a-lake", run_id, AS_OF, {"gold.rfm": version}, "0.1.0", config, {"python": "3.12"})
+    return Training("a-lake", "its id", run_id, AS_OF, {"gold.rfm": version}, "0.1.0", config, {"python": "3.12"})
