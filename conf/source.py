@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from conf.expressions import Expression, parse_expression
 from conf.kinds import castable, spoken
 from conf.model import Declared
+from conf.tables.bronze import RESERVED_NAMES
 
 EVENT_COLUMNS = (
     "event_id", "event_type", "occurred_at", "order_id", "product_id", "category", "brand", "store", "channel",
@@ -86,6 +87,21 @@ class Source(Declared):
         if value.startswith("/") or ".." in value.split("/"):
             raise ValueError(f"found {value!r}; expected a folder below the landing root")
         return value
+
+    @field_validator("columns")
+    @classmethod
+    def _are_not_reserved(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        reserved = RESERVED_NAMES.intersection(name.lower() for name in value)
+        if reserved:
+            raise ValueError(f"no column can be called {', '.join(sorted(reserved))}; the lake has its own by that name")
+        return value
+
+    @model_validator(mode="after")
+    def _csv_has_a_header(self) -> Source:
+        headers = [str(value).lower() for key, value in self.options.items() if key.lower() == "header"]
+        if self.format == "csv" and "false" in headers:
+            raise ValueError("options: header is false; a CSV file needs a header line, for its columns are matched by name")
+        return self
 
     @field_validator("maps")
     @classmethod

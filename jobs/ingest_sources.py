@@ -9,19 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from conf.errors import SourceError
 from conf.project import Project, fingerprint
 from conf.source import Source
 from conf.tables.bronze import bronze_table
 from conf.tables.contract import Table
 from conf.tables.silver import EVENTS, QUARANTINE, RECORDS
-from jobs.runtime.lake import CHANGE_FEED_COLUMNS, changed_rows, ensure_table, exists, read, table_name, union, version_of
-from jobs.runtime.landing import Delivery, new_deliveries, read_delivery
+from jobs.runtime.lake import (
+    CHANGE_FEED_COLUMNS,
+    changed_rows,
+    ensure_table,
+    exists,
+    read,
+    table_name,
+    types_of,
+    union,
+    version_of,
+)
+from jobs.runtime.landing import Delivery, check_columns, new_deliveries, read_delivery
 from jobs.runtime.merge import merge
 from jobs.runtime.run_log import StageRecord, files_read, make_lake, make_schemas, salt_of, write_files, write_record
 from jobs.runtime.scratch import HELD_ROWS, compute_once
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
-from transforms.sources.raw import first_deliveries, raw_column_names, with_row_hash
+from transforms.sources.raw import SALT, first_deliveries, in_columns, one_spelling, raw_column_names, with_row_hash
 from transforms.sources.standardise import (
     WINS_OVER_TARGET,
     accepted,
@@ -54,16 +63,17 @@ def ingest_bronze(run: Run) -> Outcome:
     settings = run.project.settings
     known = files_read(run.session_if_needed(), run.lake)
     deliveries = new_deliveries(run.project.sources, settings.landing, known)
+    held = _columns_held(run, deliveries)
     if not deliveries:
+        _check_mappings(run, held, {})
         return Outcome("ingest-bronze", False, "no new files", time.monotonic() - clock, {})
     spark = run.spark
     with ThreadPoolExecutor(SOURCES_AT_A_TIME) as pool:
-        frames = list(pool.map(lambda d: (d, read_delivery(spark, d, run.started_at)), deliveries))
-        for delivery, frame in frames:
-            _check_columns(run, delivery, frame)
+        frames = list(pool.map(lambda d: read_delivery(spark, d, run.started_at, held[d.source.source]), deliveries))
+        _check_mappings(run, held, {d.source.source: frame for d, frame in zip(deliveries, frames, strict=True)})
         make_schemas(spark, run.lake)
         made = pool.submit(make_lake, spark, run.lake, settings, run.started_at)
-        written = list(pool.map(lambda item: _write_bronze(run, *item), frames))
+        written = list(pool.map(lambda d, frame: _write_bronze(run, d, frame), deliveries, frames))
         made.result()
     counts = {d.source.source: {"files": len(d.files), **numbers} for d, numbers in zip(deliveries, written, strict=True)}
     write_files(run.spark, run.lake, [file.key for d in deliveries for file in d.files], run.run_id)
@@ -76,51 +86,36 @@ def ingest_bronze(run: Run) -> Outcome:
     return Outcome("ingest-bronze", True, "new files", seconds, counts)
 
 
-def _check_columns(run: Run, delivery: Delivery, frame: DataFrame | None) -> None:
-    """Every raw column that the mapping names must be known: from these files, from bronze, or declared."""
-    source = delivery.source
-    known = set(source.columns)
-    if frame is not None:
-        known.update(raw_column_names(frame))
-    bronze = bronze_table(source.source)
-    if exists(run.session_if_needed(), run.lake, bronze.name):
-        known.update(run.spark.table(table_name(run.lake, bronze.name)).columns)
-    folded = {name.lower() for name in known}
-    missing = {c: where for c, where in source.raw_columns_used().items() if c.lower() not in folded}
-    if missing:
-        found = ", ".join(sorted(name for name in known if not name.startswith("_")))
-        named = "; ".join(f"`{where}` names {column!r}" for column, where in missing.items())
-        raise SourceError(
-            f"sources/{source.source}.yml: {named}, but the files in {source.path} have no such column (they have: {found}). "
-            "Nothing was written. Correct the mapping, or list the column under `columns` if it may be absent."
-        )
+def _columns_held(run: Run, deliveries: list[Delivery]) -> dict[str, tuple[str, ...]]:
+    """The raw columns that bronze has, of the sources that deliver; of all where mappings are new to silver."""
+    last = run.log.last_done("ingest-silver")
+    is_mapped = last is not None and last.fingerprint == _fingerprint(run.project)
+    names = [source.source for source in ([d.source for d in deliveries] if is_mapped else run.project.sources)]
+    session = run.session_if_needed()
+    return {name: raw_column_names(types_of(session, run.lake, bronze_table(name).name)) for name in names}
+
+
+def _check_mappings(run: Run, held: dict[str, tuple[str, ...]], frames: dict[str, DataFrame | None]) -> None:
+    """Every raw column that a mapping names must be known: from new files, from bronze, or declared. Nothing is known yet of
+    a source that has delivered only empty files.
+    """
+    for source in run.project.sources:
+        frame = frames.get(source.source)
+        found = held.get(source.source, ()) if frame is None else frame.columns
+        if found:
+            check_columns(source, found)
 
 
 def _write_bronze(run: Run, delivery: Delivery, frame: DataFrame | None) -> dict[str, int]:
     if frame is None:
         return {"read": 0, "kept": 0, "repeated": 0}
-    table = bronze_table(delivery.source.source, _all_raw_columns(run, delivery.source, frame))
+    table = bronze_table(delivery.source.source, raw_column_names(frame.columns))
     is_small = sum(file.bytes for file in delivery.files) <= SMALL_DELIVERY
     landed = with_row_hash(frame)
     hashed, held = compute_once(run.spark, run.lake, f"landed_{delivery.source.source}", landed, is_small)
-    keyed = first_deliveries(hashed)
-    present = set(keyed.columns)
-    rows = keyed.select(*(F.col(f"`{n}`") if n in present else F.lit(None).cast("string").alias(n) for n in table.column_names))
     read_count = hashed.count() if held is None else held.num_rows
-    kept = merge(run.spark, run.lake, table, rows, insert_only=True, few=held is not None)["inserted"]
+    kept = merge(run.spark, run.lake, table, first_deliveries(hashed), insert_only=True, few=held is not None)["inserted"]
     return {"read": read_count, "kept": kept, "repeated": read_count - kept}
-
-
-def _all_raw_columns(run: Run, source: Source, frame: DataFrame) -> tuple[str, ...]:
-    """Columns that bronze has, then those that are declared, then those that are new in these files."""
-    bronze = bronze_table(source.source).name
-    held: list[str] = []
-    if exists(run.session_if_needed(), run.lake, bronze):
-        held = list(raw_column_names(run.spark.table(table_name(run.lake, bronze))))
-    names: dict[str, str] = {}
-    for name in (*held, *source.columns, *raw_column_names(frame)):
-        names.setdefault(name.lower(), name)
-    return tuple(names.values())
 
 
 def silver_stage(project: Project) -> Stage:
@@ -143,7 +138,7 @@ def _fingerprint(project: Project) -> str:
 
 def _standardise_changes(run: Run, changes: Changes) -> dict[str, Any]:
     spark, lake, project = run.spark, run.lake, run.project
-    salt = F.broadcast(salt_of(spark, lake))
+    salt = F.broadcast(salt_of(spark, lake).withColumnRenamed("salt", SALT))
     counts: dict[str, dict[str, int]] = {}
     parts: dict[str, list[DataFrame]] = {EVENTS.name: [], RECORDS.name: [], QUARANTINE.name: []}
 
@@ -175,13 +170,14 @@ def _standardise_changes(run: Run, changes: Changes) -> dict[str, Any]:
 
 
 def _bronze_rows(run: Run, source: Source, changes: Changes) -> DataFrame | None:
+    """The rows to map; a declared column that bronze lacks is null."""
     name = f"bronze.{source.source}"
-    if not changes.everything:
-        feed = changes.feeds.get(name)
-        return None if feed is None else feed.where("_change_type = 'insert'").drop(*CHANGE_FEED_COLUMNS)
-    if not exists(run.session_if_needed(), run.lake, name):
-        return None
-    return run.spark.table(table_name(run.lake, name))
+    rows = changes.feeds.get(name)
+    if rows is not None:
+        rows = rows.where("_change_type = 'insert'").drop(*CHANGE_FEED_COLUMNS)
+    elif changes.everything and exists(run.session_if_needed(), run.lake, name):
+        rows = run.spark.table(table_name(run.lake, name))
+    return None if rows is None else in_columns(rows, one_spelling((*rows.columns, *source.columns)))
 
 
 def _rows_of_last_delivery(run: Run, source: Source) -> int:

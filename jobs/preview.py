@@ -17,9 +17,9 @@ from conf.errors import SourceError
 from conf.expressions import parse_expression
 from conf.project import Project
 from conf.source import Source
-from jobs.runtime.landing import new_deliveries, read_delivery
+from jobs.runtime.landing import check_columns, new_deliveries, read_delivery
 from jobs.runtime.session import get_session
-from transforms.sources.raw import first_deliveries, with_row_hash
+from transforms.sources.raw import SALT, first_deliveries, with_row_hash
 from transforms.sources.standardise import standardise
 from transforms.sources.suggest import suggest, suggestion_text
 
@@ -37,7 +37,7 @@ def preview_source(project: Project, source: Source, rows: int) -> list[dict[str
     """The first rows of the source's first file as the standard schema has them, with the reasons to refuse them.
 
     Identifier values are masked, in ids that are made of them, too: a preview ends in terminals and tickets. Raises
-    SourceError where there is no file.
+    SourceError where there is no file, or not a column that the mapping names.
     """
     deliveries = new_deliveries((source,), project.settings.landing, set())
     if not deliveries:
@@ -51,9 +51,8 @@ def preview_source(project: Project, source: Source, rows: int) -> list[dict[str
     frame = read_delivery(spark, replace(delivery, files=(first,), headers=headers), datetime.now(timezone.utc))
     if frame is None:
         raise SourceError(f"{first.path} is empty.")
-    present = {name.lower() for name in frame.columns}
-    frame = frame.withColumns({name: F.lit(None).cast("string") for name in source.columns if name.lower() not in present})
-    keyed = first_deliveries(with_row_hash(frame.limit(rows))).withColumn("salt", F.lit("preview"))
+    check_columns(source, frame.columns)
+    keyed = first_deliveries(with_row_hash(frame.limit(rows))).withColumn(SALT, F.lit("preview"))
     tolerance, currency = project.settings.future_tolerance_seconds, project.segments.currency
     mapped = standardise(keyed, source, project.identity, tolerance, currency)
     names = [*source.standard_columns, "attributes", "identifiers", "reasons", "_raw"]

@@ -13,6 +13,11 @@ DELIVERY_COLUMNS = (
     Column("_ingested_at", T.TimestampType(), "When the row was read (UTC)", "none", False),
     Column("_unparsed", T.StringType(), "The row's text where the format could not be read; null otherwise", "direct"),
 )
+RESERVED_NAMES = frozenset((
+    *(column.name for column in DELIVERY_COLUMNS), "_metadata", "_change_type", "_commit_version", "_commit_timestamp",
+    "_salt", "_copy", "_change",
+))  # fmt: skip
+"""Names that no raw column can have, in any case: bronze's own, Spark's and Delta's, and those of the steps between."""
 
 
 def bronze_table(source: str, raw_columns: tuple[str, ...] = ()) -> Table:

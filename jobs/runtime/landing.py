@@ -1,7 +1,9 @@
 """The landing area: which files are new, and their rows as raw text columns matched by name.
 
 Files are named by their path below the landing root. A CSV file's header is read on its own and files are read in
-groups of one header, since Spark matches CSV columns by position: a reordered header would swap values silently.
+groups of one header, since Spark matches CSV columns by position: a reordered header would swap values silently. So are
+Parquet files by their footer, since Spark reads no column that is of two types. An error says no name of a column that may
+be a value: the first line of a file without its header has the values of a row.
 """
 
 from __future__ import annotations
@@ -9,17 +11,20 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import SourceError
 from conf.source import Source
+from conf.tables.bronze import DELIVERY_COLUMNS, RESERVED_NAMES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 FileKey = tuple[str, str, int, int]
+_PLAIN_NAME = re.compile(r"(?=.*[^\W\d_])[\w -]+")
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,14 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class Delivery:
-    """New files of one source, grouped by header where the format has one, and the raw columns they bring."""
+    """New files of one source. ``headers`` has the paths of those that hold something, grouped by what the files say of
+    their columns: their names (CSV), their names and types (Parquet), nothing (JSON).
+    """
 
     source: Source
     root: str
     files: tuple[LandedFile, ...]
     headers: dict[tuple[str, ...], tuple[str, ...]]
-
-    def paths(self) -> list[str]:
-        """The paths of all files that hold something."""
-        return [f"{self.root}/{file.path}" for file in self.files if file.bytes > 0]
 
 
 def landing_root(landing: str) -> str:
@@ -61,7 +64,8 @@ def landing_root(landing: str) -> str:
 def new_deliveries(sources: tuple[Source, ...], landing: str, known: set[FileKey]) -> list[Delivery]:
     """The files of every source that are not in ``known``, sources without any left out.
 
-    Raises SourceError, naming all of them, where a source's folder is missing.
+    Raises SourceError, naming all of them, where a source's folder is missing, and where a file cannot be what its source
+    declares.
     """
     root = landing_root(landing)
     filesystem, base = _filesystem(root)
@@ -75,29 +79,41 @@ def new_deliveries(sources: tuple[Source, ...], landing: str, known: set[FileKey
     for source in sources:
         files = tuple(file for file in _list_files(filesystem, base, source) if file.key not in known)
         if files:
-            headers = _headers(filesystem, base, source, files) if source.format == "csv" else {}
-            deliveries.append(Delivery(source, root, files, headers))
+            deliveries.append(Delivery(source, root, files, _headers(filesystem, base, source, files)))
     return deliveries
 
 
-def read_delivery(spark: SparkSession, delivery: Delivery, ingested_at: datetime) -> DataFrame | None:
+def read_delivery(spark: SparkSession, delivery: Delivery, ingested_at: datetime, held: Sequence[str] = ()) -> DataFrame | None:
     """All rows of a delivery as bronze wants them, without row keys; None where every file is empty.
 
-    A row that the format cannot read has its text in ``_unparsed``.
+    Raw columns are those that bronze has (``held``), those declared and those of the files, each once, as the first of
+    them spells it. A row that the format cannot read has its text in ``_unparsed``.
     """
     from jobs.runtime.lake import union
+    from transforms.sources.raw import in_columns, one_spelling
 
-    if not delivery.paths():
+    if not delivery.headers:
         return None
-    if delivery.source.format == "csv":
-        frames = [_read_csv(spark, delivery, header, paths) for header, paths in delivery.headers.items()]
-    elif delivery.source.format == "json":
-        frames = [_read_json(spark, delivery)]
-    else:
-        reader = spark.read.option("mergeSchema", "true").options(**_options(delivery.source))
-        frames = [_located(reader.parquet(*delivery.paths()), delivery)]
-    columns = list(dict.fromkeys(name for frame in frames for name in frame.columns))
-    return union([_with_columns(frame, columns) for frame in frames]).withColumn("_ingested_at", _moment(ingested_at))
+    reader = {"csv": _read_csv, "json": _read_json, "parquet": _read_parquet}[delivery.source.format]
+    frames = [reader(spark, delivery, header, paths) for header, paths in delivery.headers.items()]
+    names = one_spelling((*held, *delivery.source.columns, *(name for frame in frames for name in frame.columns)))
+    return union([in_columns(frame, names) for frame in frames]).withColumn("_ingested_at", _moment(ingested_at))
+
+
+def check_columns(source: Source, found: Sequence[str]) -> None:
+    """Raises SourceError where the mapping names a raw column that is neither in ``found``, which is what the files and
+    bronze have, nor declared.
+    """
+    own = [column.name for column in DELIVERY_COLUMNS]
+    folded = {name.lower() for name in (*found, *source.columns, *own)}
+    missing = {c: where for c, where in source.raw_columns_used().items() if c.lower() not in folded}
+    if missing:
+        shown = ", ".join(sorted(name for name in found if name not in own and _PLAIN_NAME.fullmatch(name))) or "none"
+        named = "; ".join(f"`{where}` names {column!r}" for column, where in missing.items())
+        raise SourceError(
+            f"sources/{source.source}.yml: {named}, but the files in {source.path} have no such column (they have: {shown}). "
+            "Nothing was written. Correct the mapping, or list the column under `columns` if it may be absent."
+        )
 
 
 def _filesystem(root: str) -> tuple[Any, str]:
@@ -130,8 +146,27 @@ def _headers(filesystem: Any, base: str, source: Source, files: tuple[LandedFile
     grouped: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for file in files:
         if file.bytes > 0:
-            grouped[_header(filesystem, f"{base}/{file.path}", source, file)].append(file.path)
+            header: tuple[str, ...] = ()
+            if source.format == "csv":
+                header = _header(filesystem, f"{base}/{file.path}", source, file)
+            elif source.format == "parquet":
+                header = _footer(filesystem, f"{base}/{file.path}", file)
+            grouped[header].append(file.path)
     return {header: tuple(paths) for header, paths in grouped.items()}
+
+
+def _footer(filesystem: Any, path: str, file: LandedFile) -> tuple[str, ...]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with filesystem.open_input_file(path) as stream:
+            schema = pq.read_metadata(stream).schema
+            names = schema.to_arrow_schema().names
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(f"{file.path}: the footer cannot be read ({type(error).__name__}).") from None
+    _check_names(names, file.path)
+    return tuple(f"{column.path} {column.physical_type} {column.logical_type}" for column in schema)
 
 
 def _header(filesystem: Any, path: str, source: Source, file: LandedFile) -> tuple[str, ...]:
@@ -144,11 +179,25 @@ def _header(filesystem: Any, path: str, source: Source, file: LandedFile) -> tup
     delimiter = str(source.options.get("sep", source.options.get("delimiter", ",")))
     names = next(csv.reader([first], delimiter=delimiter, quotechar=str(source.options.get("quote", '"')) or None))
     names = [name.strip() for name in names]
-    folded = [name.lower() for name in names]
-    twice = sorted({name for name in names if folded.count(name.lower()) > 1 or not name})
-    if twice:
-        raise SourceError(f"{file.path}: the header names a column twice or not at all: {twice}.")
+    used = source.raw_columns_used()
+    if used and not {name.lower() for name in used}.intersection(name.lower() for name in names):
+        raise SourceError(
+            f"{file.path}: its first line, of {len(names)} column(s), names none of those that sources/{source.source}.yml maps "
+            f"({', '.join(used)}). Nothing was written. Deliver the file with its header line, or correct the mapping or `sep`."
+        )
+    _check_names(names, file.path)
     return tuple(names)
+
+
+def _check_names(names: Iterable[str], path: str) -> None:
+    """Raises SourceError where raw columns cannot have these names."""
+    folded = [name.lower() for name in names]
+    unnamed = [str(place) for place, name in enumerate(folded, 1) if not name or folded.count(name) > 1]
+    if unnamed:
+        raise SourceError(f"{path}: the header names a column twice or not at all: column {', '.join(unnamed)}.")
+    reserved = sorted(RESERVED_NAMES.intersection(folded))
+    if reserved:
+        raise SourceError(f"{path}: no column can be called {', '.join(reserved)}; the lake has its own by that name.")
 
 
 def _options(source: Source) -> dict[str, str]:
@@ -161,12 +210,49 @@ def _read_csv(spark: SparkSession, delivery: Delivery, header: tuple[str, ...], 
     fields = [T.StructField(name, T.StringType()) for name in (*header, "_unparsed")]
     options = {**_options(delivery.source), "header": "true", "columnNameOfCorruptRecord": "_unparsed"}
     reader = spark.read.schema(T.StructType(fields)).options(**options)
-    return _located(reader.csv([f"{delivery.root}/{path}" for path in paths]), delivery)
+    return _located(reader.csv(_spark_paths(delivery, paths)), delivery)
 
 
-def _read_json(spark: SparkSession, delivery: Delivery) -> DataFrame:
+def _read_parquet(spark: SparkSession, delivery: Delivery, header: tuple[str, ...], paths: tuple[str, ...]) -> DataFrame:
+    from pyspark.errors import AnalysisException
+
+    try:
+        return _located(spark.read.options(**_options(delivery.source)).parquet(*_spark_paths(delivery, paths)), delivery)
+    except AnalysisException as error:
+        advice = " Write times in microseconds: Spark is not set to read nanoseconds." if "nanoseconds" in str(header) else ""
+        raise SourceError(f"{paths[0]}: Spark cannot read its columns ({error.getCondition()}).{advice}") from None
+
+
+def _read_json(spark: SparkSession, delivery: Delivery, _: tuple[str, ...], paths: tuple[str, ...]) -> DataFrame:
+    """As Spark's reader has it, unless that refuses keys in two spellings, or finds nothing but broken lines."""
+    from pyspark.errors import AnalysisException
+
+    from transforms.sources.json_keys import json_keys, json_objects, rows_by_key
+
+    where = _spark_paths(delivery, paths)
     options = {"primitivesAsString": "true", "columnNameOfCorruptRecord": "_unparsed", **_options(delivery.source)}
-    return _located(spark.read.options(**options).json(delivery.paths()), delivery)
+    try:
+        rows = spark.read.options(**options).json(where)
+    except AnalysisException as error:
+        if error.getCondition() != "COLUMN_ALREADY_EXISTS":
+            raise
+    else:
+        names = set(rows.columns) - {"_unparsed"}
+        if names:
+            _check_names(names, delivery.source.path)
+            return _located(rows, delivery)
+    text = spark.read.options(**options).text(where, wholetext=options.get("multiLine") == "true")
+    objects = json_objects(_located(text, delivery), options)
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for key in {key for row in json_keys(objects, options).collect() for key in row["keys"] or ()}:
+        spellings[key.lower()].add(key)
+    _check_names(spellings, delivery.source.path)
+    return rows_by_key(objects, [tuple(sorted(spelled)) for _, spelled in sorted(spellings.items())], options)
+
+
+def _spark_paths(delivery: Delivery, paths: tuple[str, ...]) -> list[str]:
+    """Whole paths, in which a sign that Spark takes for a pattern stands for itself."""
+    return [re.sub(r"([\\*?\[\]{}])", r"\\\1", f"{delivery.root}/{path}") for path in paths]
 
 
 def _located(rows: DataFrame, delivery: Delivery) -> DataFrame:
@@ -181,13 +267,6 @@ def _located(rows: DataFrame, delivery: Delivery) -> DataFrame:
     located = rows.select("*", below.alias("_source_file"))
     text = as_text(located)
     return text if "_unparsed" in text.columns else text.withColumn("_unparsed", F.lit(None).cast("string"))
-
-
-def _with_columns(frame: DataFrame, columns: list[str]) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    present = set(frame.columns)
-    return frame.select(*(F.col(f"`{n}`") if n in present else F.lit(None).cast("string").alias(n) for n in columns))
 
 
 def _moment(moment: datetime) -> Any:

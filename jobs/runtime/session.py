@@ -46,8 +46,6 @@ LOCAL_JAVA_OPTIONS = "-XX:+UseParallelGC -Xss4m -XX:MetaspaceSize=256m -XX:Reser
 DELTA_CONFIGURATION = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    # Times in nanoseconds, as pandas writes them, come as their number; a mapping turns it into a time.
-    "spark.sql.legacy.parquet.nanosAsLong": "true",
 }
 
 # Set on every session, wherever it comes from; each can be set at run time.
@@ -55,6 +53,8 @@ SESSION_CONFIGURATION = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
 }
+# Times in nanoseconds, as pandas writes them, come as their number; a mapping turns it into a time.
+NANOSECONDS_AS_NUMBERS = "spark.sql.legacy.parquet.nanosAsLong"
 
 
 @cache
@@ -62,6 +62,7 @@ def get_session(name: str = "lakehouse-c360") -> SparkSession:
     """The session of this process: the Databricks runtime's, the Connect server's (``SPARK_REMOTE``), the submitted one
     (``spark-submit``), or else a local one with Delta.
     """
+    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
     from pyspark.sql.utils import is_remote
 
@@ -81,6 +82,8 @@ def get_session(name: str = "lakehouse-c360") -> SparkSession:
         spark = _local_session(builder)
     for key, value in SESSION_CONFIGURATION.items():
         spark.conf.set(key, value)
+    with suppress(PySparkException):  # serverless compute sets few options: there a file with such times is refused
+        spark.conf.set(NANOSECONDS_AS_NUMBERS, "true")
     if is_remote():
         # A model that the collector finds is deleted on the server there and then. In the middle of another call of the same
         # thread the two wait for each other for ever (SPARK-57655), so the collector runs between stages.

@@ -47,6 +47,9 @@ def test_raw_columns_are_known_with_the_place_that_names_them_first() -> None:
         ({"path": "/etc"}, "expected a folder below the landing root"),
         ({"path": "till/../../etc"}, "expected a folder below the landing root"),
         ({"format": "xml"}, "'csv', 'json' or 'parquet'"),
+        ({"options": {"header": False}}, "a CSV file needs a header line"),
+        ({"options": {"Header": "FALSE"}}, "a CSV file needs a header line"),
+        ({"columns": ["card", "_Change"]}, "no column can be called _change;"),
         ({"source": "Till 1"}, "pattern"),
         (
             {"maps": {"event_type": "secret('a','b')", "occurred_at": "now("}},

@@ -91,6 +91,13 @@ def test_a_connect_server_with_table_names_builds_and_trains_the_same_and_so_doe
     assert_same_contents(contents_of(spark, classic), _contents_by_name(spark, classic, warehouse))
 
 
+@pytest.mark.cluster
+def test_a_connect_session_reads_times_in_nanoseconds_too(remote: tuple[str, Path]) -> None:
+    asked = "from jobs.runtime.session import NANOSECONDS_AS_NUMBERS, get_session"
+    checked = "assert get_session().conf.get(NANOSECONDS_AS_NUMBERS) == 'true'"
+    call([sys.executable, "-c", f"{asked}; {checked}"], SPARK_REMOTE=remote[0], PYTHONPATH=str(ROOT))
+
+
 def _name_tables(place: Place) -> Tracking:
     """Declares an environment of the place whose lake is a catalogue, and which has a model store of its own."""
     settings = yaml.safe_load((place.conf / "env" / "test.yml").read_text())

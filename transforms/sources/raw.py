@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from conf.tables.bronze import DELIVERY_COLUMNS
 
-_DELIVERY = tuple(column.name for column in DELIVERY_COLUMNS)
+SALT = "_salt"
+"""The column of the lake's salt beside raw ones."""
+_OWN = (*(column.name for column in DELIVERY_COLUMNS), SALT)
 
 
-def raw_column_names(rows: DataFrame) -> tuple[str, ...]:
+def raw_column_names(columns: Iterable[str]) -> tuple[str, ...]:
     """The columns that came with the data, in their order."""
-    return tuple(name for name in rows.columns if name not in _DELIVERY)
+    return tuple(name for name in columns if name not in _OWN)
+
+
+def one_spelling(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once, as it is spelled first: to Spark and Delta ``Card`` and ``card`` are one column."""
+    spelled: dict[str, str] = {}
+    for name in names:
+        spelled.setdefault(name.lower(), name)
+    return tuple(spelled.values())
+
+
+def in_columns(rows: DataFrame, names: Iterable[str]) -> DataFrame:
+    """The same rows in these columns, spelled like this; null text where ``rows`` has no such column in any case."""
+    own = {name.lower() for name in rows.columns}
+    return rows.select(*((F.col(f"`{n}`") if n.lower() in own else F.lit(None).cast("string")).alias(n) for n in names))
 
 
 def as_text(rows: DataFrame) -> DataFrame:
@@ -36,7 +54,7 @@ def with_row_hash(rows: DataFrame) -> DataFrame:
 
     A column that is null adds nothing to the hash, so a column that a feed gains later leaves old rows' keys alone.
     """
-    content = [F.col(f"`{name}`") for name in sorted((*raw_column_names(rows), "_unparsed"))]
+    content = [F.col(f"`{name}`") for name in sorted((*raw_column_names(rows.columns), "_unparsed"))]
     return rows.withColumn("_row_hash", F.md5(F.to_json(F.struct(*content))))
 
 

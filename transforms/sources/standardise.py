@@ -17,7 +17,7 @@ from conf.tables.contract import Table
 from conf.tables.silver import EVENTS, MONEY, QUARANTINE, RECORDS
 from transforms.identity.normalise import identifiers_column, primary_identifier
 from transforms.quality.reasons import failed, reasons_of
-from transforms.sources.raw import raw_column_names
+from transforms.sources.raw import SALT, raw_column_names
 
 _ID = {"events": "event_id", "records": "record_id"}
 _TIME = {"events": "occurred_at", "records": "observed_at"}
@@ -37,7 +37,7 @@ def standardise(
 ) -> DataFrame:
     """Bronze rows of one source, each in the standard schema with its list of ``reasons``; same grain.
 
-    ``rows`` also has the column ``salt``. A row with an empty list is accepted, any other waits in quarantine. A value
+    ``rows`` also has the column ``_salt``. A row with an empty list is accepted, any other waits in quarantine. A value
     that a mapping cannot make is null and gives a reason; nothing raises on data. Money is decimal(18,2), in the declared
     ``currency`` where there is one, else as it comes; times are UTC.
     """
@@ -55,7 +55,7 @@ def standardise(
     identifiers = identifiers_column(
         [(item.namespace, F.expr(parse_expression(item.value).sql)) for item in source.identifiers],
         identity,
-        F.col("salt"),
+        F.col(SALT),
     )
     standard = rows.select(
         *kept,
@@ -63,7 +63,7 @@ def standardise(
         _attributes(source, rate).alias("attributes"),
         identifiers.alias("identifiers"),
         F.array(*checks, *_money_checks(table, source, rate)).alias("_checks"),
-        F.to_json(F.struct(*(F.col(f"`{name}`") for name in sorted(raw_column_names(rows)) if name != "salt"))).alias("raw_row"),
+        F.to_json(F.struct(*(F.col(f"`{name}`") for name in sorted(raw_column_names(rows.columns))))).alias("raw_row"),
     )
     return _with_reasons(standard, source, future_tolerance_seconds)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame, SparkSession
 
-from transforms.sources.raw import as_text, first_deliveries, with_row_hash
+from transforms.sources.raw import as_text, first_deliveries, in_columns, one_spelling, with_row_hash
 
 Row = tuple[str | None, ...]
 
@@ -19,6 +19,16 @@ def hashes(rows: DataFrame) -> list[str]:
 
 def kept(rows: DataFrame) -> list[tuple[str, int, str]]:
     return sorted((row.card, row._row_ordinal, row._source_file) for row in first_deliveries(rows).collect())
+
+
+def test_a_name_is_told_once_as_it_is_spelled_first() -> None:
+    assert one_spelling(["Card", "day", "card", "DAY", "shelf"]) == ("Card", "day", "shelf")
+
+
+def test_columns_are_found_in_any_case_and_a_missing_one_is_null(spark: SparkSession) -> None:
+    rows = in_columns(spark.createDataFrame([("1", "2")], "`Card No` string, day string"), ["DAY", "card no", "shelf"])
+    assert rows.columns == ["DAY", "card no", "shelf"]
+    assert rows.collect()[0] == ("2", "1", None)
 
 
 def test_every_value_becomes_text_and_nested_ones_json(spark: SparkSession) -> None:

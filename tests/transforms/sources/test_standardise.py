@@ -38,7 +38,7 @@ TILL = {
 GOOD = {
     "id": "e1", "type": "purchase", "at": "2017-01-02 10:00:00", "pieces": "2", "amount": "3.50", "revision": "1", "shelf": "a7",
     "aisle": None, "card": "C1", "email": " Ann@x.org ", "_row_hash": "h1", "_row_ordinal": 1, "_source_file": "till/1.csv",
-    "_ingested_at": datetime(2017, 1, 3, tzinfo=timezone.utc), "_unparsed": None, "salt": "s",
+    "_ingested_at": datetime(2017, 1, 3, tzinfo=timezone.utc), "_unparsed": None, "_salt": "s",
 }  # fmt: skip
 TYPES = {"_row_ordinal": "int", "_ingested_at": "timestamp"}
 SCHEMA = ", ".join(f"{name} {TYPES.get(name, 'string')}" for name in GOOD)
@@ -67,6 +67,13 @@ def test_a_good_row_is_mapped_to_the_standard_schema(spark: SparkSession) -> Non
         "occurred_at": "2017-01-02 10:00", "occurred_on": date(2017, 1, 2), "quantity": Decimal("2.000"),
         "revenue": Decimal("3.50"), "version": 1, "attributes": {"shelf": "A7"},
     }  # fmt: skip
+
+
+def test_a_raw_column_called_salt_is_one_like_any_other(spark: SparkSession) -> None:
+    source = till(maps={**TILL["maps"], "brand": "salt"})
+    rows = standardise(spark.createDataFrame([(*GOOD.values(), "sea")], f"{SCHEMA}, salt string"), source, IDENTITY, 86_400)
+    row, other = accepted(rows, source).collect()[0], accepted(standardised(spark, {}), till()).collect()[0]
+    assert (row.brand, row.identifiers) == ("sea", other.identifiers)
 
 
 def test_identifiers_are_normalised_the_strongest_first_and_blocked_ones_are_never_primary(spark: SparkSession) -> None:
