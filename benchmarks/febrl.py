@@ -79,7 +79,9 @@ def declared_matching(conf: Path = CONF) -> MatchingConfig:
 
 
 def pairs_by_splink(records: pd.DataFrame, matching: MatchingConfig) -> set[Pair]:
-    """Splink by itself, as its documentation says to use it, with the same comparisons, rules and threshold."""
+    """Splink by itself, as its documentation says to use it, with the same comparisons, rules and threshold: the pairs of
+    records in one of its clusters, as ours are those in one profile.
+    """
     import pyarrow as pa
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
     from splink import comparison_library as cl
@@ -104,8 +106,9 @@ def pairs_by_splink(records: pd.DataFrame, matching: MatchingConfig) -> set[Pair
     linker.training.estimate_u_using_random_sampling(max_pairs=matching.training.pairs, seed=matching.training.seed)
     for rule in matching.block_on:
         linker.training.estimate_parameters_using_expectation_maximisation(block_on(*rule))
-    found = linker.inference.predict(threshold_match_probability=matching.threshold).as_pandas_dataframe()
-    return {(min(pair), max(pair)) for pair in zip(found["rec_id_l"], found["rec_id_r"], strict=True)}
+    found = linker.inference.predict(threshold_match_probability=matching.threshold)
+    clustered = linker.clustering.cluster_pairwise_predictions_at_threshold(found, matching.threshold).as_pandas_dataframe()
+    return pairs_of(clustered.groupby("cluster_id")["rec_id"].agg(list))
 
 
 def deliver(records: pd.DataFrame, landing: Path, day: str) -> None:

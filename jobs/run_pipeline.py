@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from threading import Thread
@@ -46,14 +46,26 @@ def run_pipeline(run: Run, report: Callable[[str], None] = lambda stage: None) -
     tracking = tracking_of(run)  # where that is not declared it is said now, before anything is written
     check_installed(run.project.identity.matching)
     check_types(run)
-    for name in STAGES:
-        report(name)
-        outcomes += run_job(run, name)
-        if name == "ingest-sources":
-            _prepare_training(run, tracking)
+    with _tidied(run, outcomes):
+        for name in STAGES:
+            report(name)
+            outcomes += run_job(run, name)
+            if name == "ingest-sources":
+                _prepare_training(run, tracking)
+    return outcomes
+
+
+@contextmanager
+def _tidied(run: Run, outcomes: list[Outcome]) -> Iterator[None]:
+    """Removes afterwards what stages wrote down in between, for it may hold personal values; where none ran, nothing did."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):  # the first error counts
+            clear_scratch(run.session, run.lake)
+        raise
     if any(outcome.ran for outcome in outcomes):
         clear_scratch(run.session, run.lake)
-    return outcomes
 
 
 def _prepare_training(run: Run, tracking: Tracking) -> None:
@@ -75,9 +87,9 @@ def run_job(run: Run, name: str) -> list[Outcome]:
 
 def run_alone(run: Run, name: str) -> list[Outcome]:
     """Runs one stage's job as a process of its own, which tidies up after itself."""
-    outcomes = run_job(run, name)
-    if any(outcome.ran for outcome in outcomes):
-        clear_scratch(run.session, run.lake)
+    outcomes: list[Outcome] = []
+    with _tidied(run, outcomes):
+        outcomes += run_job(run, name)
     return outcomes
 
 

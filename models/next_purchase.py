@@ -6,6 +6,7 @@ counts is days with a purchase, whatever ``conf/segments.yml`` calls frequency: 
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,8 @@ def _fit_purchases(habits: pd.DataFrame) -> BgNbd:
 
 def _fit_spend(baskets: pd.DataFrame) -> GammaGamma:
     rows = baskets[baskets["revenue"] > 0].sort_values(["purchase_days", "revenue"])
+    if rows.empty:  # all of it was returned: there is nothing to fit, and no sound model
+        return GammaGamma(math.nan, math.nan, math.nan)
     days = _numbers(rows["purchase_days"])
     return fit_gamma_gamma(days, _numbers(rows["revenue"]) / days, _numbers(rows["customers"]))
 

@@ -31,9 +31,26 @@ def test_a_tracking_server_that_is_down_stops_no_stage_that_does_not_ask_it(
     monkeypatch.setattr(
         run_pipeline, "STAGES", {name: lambda run, name=name: [Outcome(name, False, "", 0.0, {})] for name in run_pipeline.STAGES}
     )
-    project = load_project(lake=str(tmp_path / "lake"))
-    settings = project.settings.model_copy(update={"as_of": "2017-11-26", "tracking_uri": "http://tracking.invalid"})
-    now = datetime(2017, 11, 26, tzinfo=timezone.utc)
-    run = Run(replace(project, settings=settings), open_lake(settings), "a run", now, RunLog(), lambda: pytest.fail("no session"))
+    run = a_run(tmp_path, tracking_uri="http://tracking.invalid")
     assert [outcome.stage for outcome in run_pipeline.run_pipeline(run)] == list(run_pipeline.STAGES)
     assert asked.wait(10)
+
+
+def a_run(folder: Path, **settings: Any) -> Run:
+    project = load_project(lake=str(folder / "lake"))
+    chosen = project.settings.model_copy(update={"as_of": "2017-11-26", **settings})
+    now = datetime(2017, 11, 26, tzinfo=timezone.utc)
+    return Run(replace(project, settings=chosen), open_lake(chosen), "a run", now, RunLog(), lambda: pytest.fail("no session"))
+
+
+def test_what_a_stage_wrote_down_in_between_does_not_outlive_its_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    people = tmp_path / "lake" / "_scratch" / "people"
+
+    def fail(_: Run) -> list[Outcome]:
+        people.mkdir(parents=True)
+        raise ConnectionError("half way")
+
+    monkeypatch.setattr(run_pipeline, "STAGES", {"match-records": fail})
+    with pytest.raises(ConnectionError, match="half way"):
+        run_pipeline.run_alone(a_run(tmp_path), "match-records")
+    assert not people.parent.exists()

@@ -22,6 +22,7 @@ from models.next_purchase import (
     frequency_and_spend,
     habits,
     holdout_summary,
+    is_sound,
     judge_by_holdout,
     predict_purchases,
     purchase_summary,
@@ -94,6 +95,13 @@ def test_a_fit_does_not_depend_on_the_order_of_its_rows(cdnow_rfm: DataFrame) ->
     assert fit_next_purchase(of_visits[::-1], of_money.sample(frac=1, random_state=1)) == fitted
     assert fitted.purchases.alpha == pytest.approx(4.414, abs=0.001)  # to the day; the published one from weeks
     assert NextPurchase.from_dict(fitted.to_dict()) == fitted
+
+
+def test_where_all_money_went_back_no_sound_model_is_fitted() -> None:
+    visits = pd.DataFrame({"repeats": [0, 1, 2], "recency": [0, 30, 60], "age": [90, 90, 90], "customers": [50, 30, 20]})
+    money = pd.DataFrame({"purchase_days": [1, 2, 3], "revenue": [0.0, -5.0, 0.0], "customers": [50, 30, 20]})
+    assert not is_sound(fit_next_purchase(visits, money), visits)
+    assert is_sound(fit_next_purchase(visits, money.assign(revenue=[10.0, 25.0, 30.0])), visits)
 
 
 def test_what_is_known_on_a_day_is_the_same_from_days_and_from_rfm(cdnow_days: DataFrame, cdnow_rfm: DataFrame) -> None:
