@@ -224,29 +224,35 @@ def _read_parquet(spark: SparkSession, delivery: Delivery, header: tuple[str, ..
 
 
 def _read_json(spark: SparkSession, delivery: Delivery, _: tuple[str, ...], paths: tuple[str, ...]) -> DataFrame:
-    """As Spark's reader has it, unless that refuses keys in two spellings, or finds nothing but broken lines."""
+    """As Spark's reader has it, unless keys are spelled in two ways, or it finds nothing but broken lines.
+
+    Spark refuses two spellings of a key; over Connect it has been seen to drop one, so there keys are looked at first.
+    """
     from pyspark.errors import AnalysisException
+    from pyspark.sql.utils import is_remote
 
     from transforms.sources.json_keys import json_keys, json_objects, rows_by_key
 
     where = _spark_paths(delivery, paths)
     options = {"primitivesAsString": "true", "columnNameOfCorruptRecord": "_unparsed", **_options(delivery.source)}
+    names: set[str] = set()
     try:
         rows = spark.read.options(**options).json(where)
+        names = set(rows.columns) - {"_unparsed"}
     except AnalysisException as error:
         if error.getCondition() != "COLUMN_ALREADY_EXISTS":
             raise
-    else:
-        names = set(rows.columns) - {"_unparsed"}
-        if names:
-            _check_names(names, delivery.source.path)
-            return _located(rows, delivery)
+    if names and not is_remote():
+        _check_names(names, delivery.source.path)
+        return _located(rows, delivery)
     text = spark.read.options(**options).text(where, wholetext=options.get("multiLine") == "true")
     objects = json_objects(_located(text, delivery), options)
     spellings: dict[str, set[str]] = defaultdict(set)
     for key in {key for row in json_keys(objects, options).collect() for key in row["keys"] or ()}:
         spellings[key.lower()].add(key)
     _check_names(spellings, delivery.source.path)
+    if names and all(len(spelled) == 1 for spelled in spellings.values()):
+        return _located(rows, delivery)
     return rows_by_key(objects, [tuple(sorted(spelled)) for _, spelled in sorted(spellings.items())], options)
 
 
