@@ -123,14 +123,14 @@ class Lookup:
         """The profile as it stands."""
         attributes, summary = profile_attributes_table(self._project.profile), customer_360_table(self._project.profile)
         tables = (IDENTITIES, attributes, summary, RFM, RFM_SCORES, CONSENTS, SEGMENT_ASSIGNMENTS)
-        asked = [self._pool.submit(self._rows_of, t.name, t.column_names, "profile_id", [profile_id]) for t in tables]
-        identifiers = asked[0].result()  # the others go on meanwhile
+        identifiers, told, summed, measured, scored, consents, assigned = self._together(
+            *(partial(self._rows_of, t.name, t.column_names, "profile_id", [profile_id]) for t in tables)
+        )
         members = [row["identifier_id"] for row in identifiers] or [profile_id]
         links, done = self._together(
             partial(self._links, members, {row["identifier_id"]: row["severed_from"] for row in identifiers}),
             partial(self._events, members, events, None),
         )
-        told, summed, measured, scored, consents, assigned = (answer.result() for answer in asked[1:])
         return Found(told, identifiers, links, summed, measured, scored, consents, assigned, done)
 
     def _links(self, members: list[str], severed_from: dict[str, list[str] | None]) -> list[Row]:
