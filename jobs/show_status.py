@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timezone
 from typing import Any
 
 from conf.tables.consents import CONSENTS
@@ -62,7 +61,7 @@ def _drift(run: Run) -> list[dict[str, Any]]:
     rows = read_rows(run.session_if_needed(), run.lake, SEGMENT_DRIFT)
     record = run.log.last_done("assign-segments")
     at = None if record is None else record.as_of
-    of_day = [row for row in rows if _in_utc(row["measured_at"]) == at] or rows  # a full refresh may have gone back to that day
+    of_day = [row for row in rows if row["measured_at"] == at] or rows  # a full refresh may have gone back to that day
     last = max(of_day, key=lambda row: (row["measured_at"], row["run_id"]), default={"run_id": None})["run_id"]
     of_last = sorted((row for row in rows if row["run_id"] == last), key=lambda row: -row["psi"])
     return [
@@ -75,10 +74,6 @@ def _drift(run: Run) -> list[dict[str, Any]]:
         }
         for row in of_last
     ]
-
-
-def _in_utc(at: datetime) -> datetime:
-    return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at
 
 
 def _table_names(run: Run) -> list[str]:

@@ -92,12 +92,16 @@ def test_a_column_spelled_in_another_case_the_next_day_is_the_same_column(place:
     assert len(fetch(None, open_lake(place.project().settings), "bronze.orders", ("_row_hash",))) == 2
 
 
-def test_a_file_without_its_header_line_puts_no_value_into_the_lake_or_the_error(
-    place: Place, capsys: pytest.CaptureFixture[str]
-) -> None:
+def ingest_one_order(place: Place) -> None:
     map_orders(place)
     orders(place, "1.csv", (1, "7", "", "", "5.00", "2017-01-03"))
     assert place.run("ingest-sources") == 0
+
+
+def test_a_file_without_its_header_line_puts_no_value_into_the_lake_or_the_error(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest_one_order(place)
     deliver(place, "2.csv", "2,8,ann@x.org,,5.00,2017-01-03\n")
     error = refusal(place, capsys, "ingest-sources")
     assert "orders/2.csv: its first line, of 6 column(s), names none of those that sources/orders.yml maps" in error
@@ -107,9 +111,7 @@ def test_a_file_without_its_header_line_puts_no_value_into_the_lake_or_the_error
 def test_an_edited_mapping_is_checked_without_new_files_and_a_declared_column_is_null(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    map_orders(place)
-    orders(place, "1.csv", (1, "7", "", "", "5.00", "2017-01-03"))
-    assert place.run("ingest-sources") == 0
+    ingest_one_order(place)
     edited = {**ORDERS["maps"], "order_id": "cart_id"}
     map_orders(place, maps=edited)
     error = refusal(place, capsys, "ingest-sources")
