@@ -13,6 +13,8 @@ from conf.errors import ConfigurationError
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
 
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C, where PyYAML was built with it, reads a project's files in a tenth of the time."""
 
 class YamlFile:
     """A parsed YAML file that remembers on which line every key stands."""
@@ -22,9 +24,10 @@ class YamlFile:
         self.lines: dict[Location, int] = {(): 1}
         self.problems: list[str] = []
         self.value: Any = None
+        self._scalars = yaml.SafeLoader("")
         try:
             text = path.read_text(encoding="utf-8")
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            node = yaml.compose(text, Loader=LOADER)
         except FileNotFoundError:
             self.problems.append(f"{label}: the file is missing")
         except (OSError, UnicodeDecodeError) as error:
@@ -43,12 +46,12 @@ class YamlFile:
             return self._construct_mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self._construct(child, (*location, index)) for index, child in enumerate(node.value)]
-        return yaml.SafeLoader("").construct_object(node)  # a scalar: the YAML types
+        return self._scalars.construct_object(node)  # a scalar: the YAML types
 
     def _construct_mapping(self, node: yaml.MappingNode, location: Location) -> dict[Any, Any]:
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = yaml.SafeLoader("").construct_object(key_node)
+            key = self._scalars.construct_object(key_node)
             line = key_node.start_mark.line + 1
             if not isinstance(key, (str, int)):
                 self.problems.append(f"{self.label}:{line}: a key must be text, found {key!r}")

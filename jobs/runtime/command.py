@@ -53,14 +53,16 @@ def project_of(options: argparse.Namespace) -> Project:
     return replace(project, settings=settings)
 
 
-def new_run(options: argparse.Namespace) -> Run:
-    """A run on the lake that the options name; for a lake on this machine no session is made yet."""
+def new_run(options: argparse.Namespace, project: Project | None = None) -> Run:
+    """A run on the lake that the options name (in ``project``, where that is read already); for a lake on this machine no
+    session is made yet.
+    """
     from jobs.runtime.lake import open_lake
     from jobs.runtime.run_log import check_lake, read_run_log
     from jobs.runtime.session import get_session
     from jobs.runtime.stage import Run
 
-    project = project_of(options)
+    project = project or project_of(options)
     lake = open_lake(project.settings)
     spark = None if lake.local_root is not None else get_session()
     check_lake(spark, lake)
@@ -87,8 +89,9 @@ def writing_run(options: argparse.Namespace, doing: str) -> Iterator[Run]:
     from jobs.runtime.lake import open_lake
     from jobs.runtime.lake_lock import held_lake
 
-    with held_lake(open_lake(project_of(options).settings), doing, options.wait, show_progress):
-        yield new_run(options)
+    project = project_of(options)
+    with held_lake(open_lake(project.settings), doing, options.wait, show_progress):
+        yield new_run(options, project)
 
 
 def waiting_option(parser: argparse.ArgumentParser) -> None:

@@ -122,11 +122,8 @@ def _changes(table: Table, rows: DataFrame, held: DataFrame, update_when: str, d
         .when(F.expr(f"{_differs(table)} AND {update_when}"), "updated")
     )
     joined = s.join(t, on, "full").withColumn("_change", change).where(F.col("_change").isNotNull())
-    is_deleted = F.col("_change") == "deleted"
-    columns = [
-        F.when(is_deleted, F.col(f"t.`{name}`")).otherwise(F.col(f"s.`{name}`")).alias(name) for name in table.column_names
-    ]
-    return joined.select(*columns, "_change")
+    columns = (f"IF(_change = 'deleted', t.`{name}`, s.`{name}`) AS `{name}`" for name in table.column_names)
+    return joined.selectExpr(*columns, "_change")
 
 
 def _write_changes(

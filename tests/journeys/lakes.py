@@ -73,6 +73,19 @@ def make_place(folder: Path, lake: str = "lake", landing: Path | None = None, co
     return Place(own, landing or folder / "landing", folder / lake)
 
 
+def place_in(folder: Path) -> Place:
+    """The place that :func:`make_place` made in this folder."""
+    return Place(folder / "conf", folder / "landing", folder / "lake")
+
+
+def copy_of(place: Place, folder: Path) -> Place:
+    """The same configuration, landing folder, lake and models in another folder, to be changed there."""
+    copied = make_place(folder)
+    for part in ("landing", "lake", "mlflow"):
+        shutil.copytree(place.lake.parent / part, folder / part)
+    return copied
+
+
 def _train_quickly(path: Path) -> None:
     """Few candidates and one resample: what a journey shows of a training does not depend on how long it searches."""
     declared = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -102,11 +115,6 @@ def contents_of(spark: SparkSession, place: Place) -> dict[str, list[str]]:
     """:func:`contents` of a place's lake."""
     project = place.project()
     return contents(spark, open_lake(project.settings), project)
-
-
-def assert_same_lake(spark: SparkSession, one: Place, other: Place) -> None:
-    """Fails naming the tables that differ, and the first rows that do."""
-    assert_same_contents(contents_of(spark, one), contents_of(spark, other))
 
 
 def assert_same_contents(left: dict[str, list[str]], right: dict[str, list[str]]) -> None:

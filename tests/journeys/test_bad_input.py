@@ -12,28 +12,17 @@ from pyspark.sql import SparkSession
 from conf.tables.ops import FORMAT_VERSION
 from jobs.runtime.lake import open_lake, table_name
 from jobs.sample.write_sample import write_sample
-from tests.journeys.lakes import Place, make_place, versions
+from tests.journeys.lakes import Place, copy_of, versions
 
 Harm = Callable[[Place], None]
 
 
-@pytest.fixture(scope="module")
-def healthy(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A small lake with its bronze and silver, which is what bad input must not touch."""
-    place = make_place(tmp_path_factory.mktemp("bad"))
-    write_sample(place.landing, 2, 20)
-    assert place.run("ingest-sources") == 0
-    return place
-
-
 @pytest.fixture
-def place(healthy: Place, tmp_path: Path) -> Place:
-    """A copy of the healthy one, for a test to harm, with one more day delivered."""
-    for part in ("conf", "landing", "lake"):
-        shutil.copytree(healthy.conf.parent / part, tmp_path / part)
-    copied = Place(tmp_path / "conf", tmp_path / "landing", tmp_path / "lake")
-    write_sample(copied.landing, 1)
-    return copied
+def place(built: Place, tmp_path: Path) -> Place:
+    """A healthy lake, which bad input must not touch, for a test to harm, with one more day delivered."""
+    place = copy_of(built, tmp_path)
+    write_sample(place.landing, 1)
+    return place
 
 
 def _edit(path: Path, old: str, new: str) -> None:

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.sample.write_sample import write_sample
 from tests.conftest import REPOSITORY
-from tests.journeys.lakes import SALT, Place, assert_same_lake, make_place
+from tests.journeys.lakes import SALT, Place, assert_same_contents, contents_of, make_place
 from tests.journeys.servers import SHORT_LIVED_JAVA
 
 PATIENCE = 600.0  # seconds; only a bound for a test that would otherwise wait for ever
@@ -73,20 +72,19 @@ def _kill_at(place: Place, moment: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def killed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Place:
+def killed(built: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A lake whose first run was killed at each of the moments, one after the other, and then run to the end."""
-    place = make_place(tmp_path_factory.mktemp("killed"), lake="killed")
-    write_sample(place.landing, 6, 60)
+    place = make_place(tmp_path_factory.mktemp("killed"), landing=built.landing)
     for moment in _moments(place).values():
         _kill_at(place, moment)
     assert place.run("run") == 0
     return place
 
 
-def test_a_run_killed_at_five_moments_ends_like_one_that_was_never_killed(spark: SparkSession, killed: Place) -> None:
-    never = make_place(killed.conf.parent, lake="never-killed")
-    assert never.run("run") == 0
-    assert_same_lake(spark, killed, never)
+def test_a_run_killed_at_five_moments_ends_like_one_that_was_never_killed(
+    spark: SparkSession, built: Place, killed: Place
+) -> None:
+    assert_same_contents(contents_of(spark, built), contents_of(spark, killed))
 
 
 def test_no_training_is_left_open(killed: Place) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,14 +15,12 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from conf.project import load_project
-from jobs.cli import main
-from jobs.runtime.lake import Lake, open_lake, table_name
+from jobs.runtime.lake import Lake
 from jobs.sample.write_sample import write_sample
 from models.registry import load_champion
 from models.tracking import Tracking
 from setup import ENV_NAME, ROOT, ZIP_NAME, build_archives
-from tests.journeys.lakes import SALT, Place, assert_same_contents, assert_same_lake, contents, contents_of, make_place
+from tests.journeys.lakes import SALT, Place, assert_same_contents, contents, contents_of, copy_of
 from tests.journeys.servers import (
     Cluster,
     bare_python,
@@ -33,18 +30,8 @@ from tests.journeys.servers import (
     submit_command,
 )
 
-HOUSEHOLDS, DAYS = 40, 6
 CATALOG = {"catalog": "spark_catalog", "schema_prefix": "ways_"}
 SCHEMAS = ("bronze", "silver", "gold", "ops")
-
-
-@pytest.fixture(scope="module")
-def classic(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """The lake that a local session builds at once; it trains the champion that the others use."""
-    place = make_place(tmp_path_factory.mktemp("ways"))
-    write_sample(place.landing, DAYS, HOUSEHOLDS)
-    assert place.run("run") == 0
-    return place
 
 
 @pytest.fixture(scope="module")
@@ -77,18 +64,18 @@ def cluster(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.mark.cluster
 @pytest.mark.compat
 def test_a_connect_server_with_table_names_builds_and_trains_the_same_and_so_does_the_next_day(
-    spark: SparkSession, classic: Place, remote: tuple[str, Path]
+    spark: SparkSession, built: Place, next_day: Place, remote: tuple[str, Path], tmp_path: Path
 ) -> None:
     address, warehouse = remote
     there = {"SPARK_REMOTE": address, "PYTHONPATH": str(ROOT)}
-    tracking = _name_tables(classic)
-    call(c360("run", classic, "names"), **there)
-    assert_same_contents(contents_of(spark, classic), _contents_by_name(spark, classic, warehouse))
-    assert_same_champion(classic, tracking)
-    write_sample(classic.landing, 1)
-    assert classic.run("run") == 0
-    call(c360("run", classic, "names"), **there)
-    assert_same_contents(contents_of(spark, classic), _contents_by_name(spark, classic, warehouse))
+    place = copy_of(built, tmp_path / "named")
+    tracking = _name_tables(place)
+    call(c360("run", place, "names"), **there)
+    assert_same_contents(contents_of(spark, built), _contents_by_name(spark, place, warehouse))
+    assert_same_champion(place, tracking)
+    write_sample(place.landing, 1)
+    call(c360("run", place, "names"), **there)
+    assert_same_contents(contents_of(spark, next_day), _contents_by_name(spark, place, warehouse))
 
 
 @pytest.mark.cluster
@@ -129,37 +116,11 @@ def assert_same_champion(place: Place, tracking: Tracking) -> None:
     assert np.array_equal(*centres)
 
 
-@pytest.mark.compat
-def test_table_names_instead_of_paths_give_the_same_lake_in_two_deliveries(
-    spark: SparkSession, classic: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("C360_SALT", SALT)
-    landing = classic.landing.with_name("arriving_by_name")
-    settings = yaml.safe_load((classic.conf / "env" / "test.yml").read_text())
-    del settings["lake"]
-    (classic.conf / "env" / "catalogue.yml").write_text(
-        yaml.safe_dump({**settings, **CATALOG, "schema_prefix": "classic_", "landing": str(landing)})
-    )
-    try:
-        for files in halves(classic):
-            deliver(files, classic.landing, landing)
-            assert main(["run", "--conf", str(classic.conf), "--env", "catalogue"]) == 0
-        named = load_project(classic.conf, "catalogue")
-        lake = open_lake(named.settings)
-        held = contents(spark, lake, named)
-        assert_same_contents(contents_of(spark, classic), held)
-        for view, of in {"gold.customers": "gold.customer_360", "gold.customer_events": "silver.events"}.items():
-            assert spark.table(table_name(lake, view)).count() == len(held[of])
-    finally:
-        for schema in SCHEMAS:
-            spark.sql(f"DROP SCHEMA IF EXISTS spark_catalog.classic_{schema} CASCADE")
-
-
 @pytest.mark.cluster
 def test_a_standalone_cluster_with_the_built_archives_and_a_bare_python_builds_the_same_lake(
-    spark: SparkSession, classic: Place, cluster: Cluster, archives: tuple[Path, Path], python: Path, tmp_path: Path
+    spark: SparkSession, built: Place, cluster: Cluster, archives: tuple[Path, Path], python: Path, tmp_path: Path
 ) -> None:
-    place = replace(classic, lake=classic.lake.with_name("cluster"))
+    place = replace(copy_of(built, tmp_path / "place"), lake=tmp_path / "lake")
     code, packages = archives
     with tarfile.open(packages) as archive:
         archive.extractall(tmp_path / "env", filter="data")
@@ -170,22 +131,7 @@ def test_a_standalone_cluster_with_the_built_archives_and_a_bare_python_builds_t
     )
     call(command, PYSPARK_PYTHON=str(python), PYTHONPATH=str(tmp_path / "env"))
     assert [len(list(folder.glob("app-*/*/env/scipy"))) for folder in cluster.worker_folders] == [1, 1]
-    assert_same_lake(spark, classic, place)
-
-
-def halves(place: Place) -> list[list[Path]]:
-    """Every other file of the landing area, then the rest."""
-    files = sorted(path for path in place.landing.rglob("*") if path.is_file())
-    return [files[::2], files[1::2]]
-
-
-def deliver(files: list[Path], source: Path, target: Path) -> None:
-    """Copies files with the times that they have, into the folders of all declared sources."""
-    for folder in source.iterdir():
-        if folder.is_dir():
-            (target / folder.name).mkdir(parents=True, exist_ok=True)
-    for path in files:
-        shutil.copy2(path, target / path.relative_to(source))
+    assert_same_contents(contents_of(spark, built), contents_of(spark, place))
 
 
 def c360(command: str, place: Place, environment: str = "test") -> list[str]:
