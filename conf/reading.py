@@ -16,6 +16,7 @@ Location = tuple[str | int, ...]
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one in C, where PyYAML was built with it, reads a project's files in a tenth of the time."""
 
+
 class YamlFile:
     """A parsed YAML file that remembers on which line every key stands."""
 

@@ -78,6 +78,31 @@ def test_a_connect_server_with_table_names_builds_and_trains_the_same_and_so_doe
     assert_same_contents(contents_of(spark, next_day), _contents_by_name(spark, place, warehouse))
 
 
+FEED_BESIDE_TABLE = """
+import sys
+from jobs.runtime.lake import Lake, changed_rows, table_name, union
+from jobs.runtime.session import get_session
+
+spark = get_session()
+spark.sql("CREATE SCHEMA spark_catalog.feeds_silver")
+for lake in (Lake(sys.argv[1]), Lake(None, "spark_catalog", "feeds_")):
+    name = table_name(lake, "silver.things")
+    spark.sql(f"CREATE TABLE {name} (id BIGINT) USING delta TBLPROPERTIES (delta.enableChangeDataFeed = true)")
+    for number in range(3):
+        spark.sql(f"INSERT INTO {name} VALUES ({number})")
+    feed, table = changed_rows(spark, lake, "silver.things", 2, 3).select("id"), spark.table(name).select("id")
+    for both in ([feed, table], [table, feed]):
+        found = sorted(row["id"] for row in union(both).collect())
+        assert found == [0, 1, 2, 2], (lake, found)
+"""
+
+
+@pytest.mark.cluster
+def test_over_connect_a_table_and_its_change_feed_in_one_query_are_two(remote: tuple[str, Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FEED_BESIDE_TABLE, str(tmp_path / "lake")]
+    call(command, SPARK_REMOTE=remote[0], PYTHONPATH=str(ROOT))
+
+
 @pytest.mark.cluster
 def test_a_connect_session_reads_times_in_nanoseconds_too(remote: tuple[str, Path]) -> None:
     asked = "from jobs.runtime.session import NANOSECONDS_AS_NUMBERS, get_session"
