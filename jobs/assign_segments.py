@@ -8,7 +8,7 @@ from conf.project import fingerprint
 from conf.tables.gold import RFM, RFM_SCORES, SEGMENT_ASSIGNMENTS
 from conf.tables.ops import SEGMENT_DRIFT
 from conf.tables.silver import IDENTITIES
-from jobs.runtime.lake import append_rows, count_rows, ensure_table, read
+from jobs.runtime.lake import append_rows, ask, count_rows, ensure_table, read
 from jobs.runtime.merge import merge
 from jobs.runtime.scratch import HELD_ROWS, compute_once
 from jobs.runtime.stage import Changes, Outcome, Run, Stage, run_stage
@@ -90,9 +90,10 @@ def _measure_drift(run: Run, champion: Served) -> dict[str, Any]:
 
     assert run.as_of is not None
     spark, lake, bound = run.spark, run.lake, run.project.segments.drift.psi
-    current = read(spark, lake, SEGMENT_ASSIGNMENTS).where("is_current").groupBy("segment").count().collect()
+    question = "select segment, count(*) as customers from {assignments} where is_current group by segment"
+    current = ask(run.session_if_needed(), lake, question, assignments=SEGMENT_ASSIGNMENTS.name).to_pylist()
     features = segment_features(read(spark, lake, RFM), run.as_of, run.project.segments.window_days)
-    drift = measure_drift(champion.segmentation.reference, features, {row["segment"]: row["count"] for row in current})
+    drift = measure_drift(champion.segmentation.reference, features, {row["segment"]: row["customers"] for row in current})
     of_run = {"run_id": run.run_id, "measured_at": run.as_of, "model_version": champion.version, "bound": bound}
     append_rows(spark, lake, SEGMENT_DRIFT, [{**of_run, "subject": one, "psi": psi} for one, psi in sorted(drift.items())])
     reasons = retrain_reasons(drift, bound)

@@ -5,22 +5,24 @@ are those of a recompute of everything, and only rows that changed were written.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from conf.project import load_project
+from conf.project import Project, load_project
 from conf.tables.contract import Table
 from conf.tables.gold import RFM, SEGMENT_ASSIGNMENTS
 from conf.tables.silver import ACTIVITY, IDENTITIES
 from jobs.assign_segments import assign_segments
-from jobs.runtime.lake import Lake, append, ensure_table, fetch, local_path, read
+from jobs.runtime.lake import Lake, append_to_files, fetch, local_path, read
 from jobs.runtime.merge import merge
 from jobs.runtime.run_log import read_run_log
 from jobs.runtime.stage import Run
@@ -28,12 +30,11 @@ from jobs.score_rfm import score_rfm
 from jobs.train_segments import staging_folder, tracking_of, train_segments
 from models.assign import assign_segments as assign
 from models.features import segment_features
-from models.registry import champion_version, load_champion
-from models.tracking import Served
+from models.registry import load_champion, load_version
 from tests.models.cohorts import default_config
 
 FIRST, OPENING, DAYS, CUSTOMERS = date(2017, 1, 1), 60, range(61, 71), 80
-CLUSTERS = {"k": [4], "seed": 1, "starts": 1, "finalists": 1, "resamples": 1}
+CLUSTERS = {"k": [4], "seed": 1, "starts": 1, "finalists": 1, "resamples": 0}
 LATE, MERGED, QUIET, RETRAINED, SPLIT = 62, 63, 64, 66, 67
 ANN, BOB = "customer-0", "customer-1"
 
@@ -46,41 +47,26 @@ class Shop:
 
     spark: SparkSession
     lake: Lake
+    project: Project
     bought: dict[tuple[str, int], Decimal] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
-    served: dict[str | None, Served] = field(default_factory=dict)
 
     def run(self, day: int, **asked: Any) -> Run:
-        project = replace(load_project(lake=self.lake.root), segments=default_config(clusters=CLUSTERS))
         now = datetime.combine(FIRST + timedelta(days=day), time(20), timezone.utc)
-        return Run(project, self.lake, f"day-{day}", now, read_run_log(None, self.lake), lambda: self.spark, now, **asked)
+        return Run(self.project, self.lake, f"day-{day}", now, read_run_log(None, self.lake), lambda: self.spark, now, **asked)
 
     def deliver(self, bought: dict[tuple[str, int], Decimal]) -> None:
         self.bought |= bought
         if bought:
             rows = [_activity(who, day, money) for (who, day), money in bought.items()]
-            ensure_table(self.spark, self.lake, ACTIVITY)
-            append(self.lake, ACTIVITY, self.frame(ACTIVITY, rows))
+            append_to_files(f"{self.lake.root}/silver/activity", ACTIVITY, rows)
 
     def identify(self, moved: dict[str, str]) -> None:
         """Every customer is a profile of their own, but for those who turned out to be another."""
         self.moved = moved
         whose = {who: moved.get(who, who) for who in _names()}
-        rows = self.frame(IDENTITIES, [_identity(who, profile) for who, profile in whose.items()])
-        merge(self.spark, self.lake, IDENTITIES, rows)
-
-    def frame(self, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
-        return self.spark.createDataFrame([tuple(row.get(name) for name in table.column_names) for row in rows], table.schema)
-
-    def champion(self, day: int) -> Served:
-        """Whoever serves, loaded once."""
-        run = self.run(day)
-        version = champion_version(tracking_of(run))
-        if version not in self.served:
-            champion = load_champion(tracking_of(run), staging_folder(run))
-            assert champion is not None
-            self.served[champion.version] = champion
-        return self.served[version]
+        rows = [tuple(_identity(who, profile).values()) for who, profile in whose.items()]
+        merge(self.spark, self.lake, IDENTITIES, self.spark.createDataFrame(rows, IDENTITIES.schema))
 
     def recomputed(self) -> Rows:
         """Last purchase, purchase days and money of each profile, from all that was bought."""
@@ -128,8 +114,17 @@ class Day:
 
 
 @pytest.fixture(scope="module")
-def days(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Day]:
-    shop = Shop(spark, Lake(str(tmp_path_factory.mktemp("ten-days"))))
+def read_once() -> Iterator[None]:
+    """A version of the model is read from its store once, and not on each day."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.registry.load_version", cache(load_version))
+        yield
+
+
+@pytest.fixture(scope="module")
+def days(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, read_once: None) -> dict[int, Day]:
+    lake = Lake(str(tmp_path_factory.mktemp("ten-days")))
+    shop = Shop(spark, lake, replace(load_project(lake=lake.root), segments=default_config(clusters=CLUSTERS)))
     dice = np.random.default_rng(20170101)
     habit = dice.uniform(0.01, 0.5, CUSTOMERS)
 
@@ -184,9 +179,11 @@ def _live(shop: Shop, day: int) -> Day:
 
 def _assigned(shop: Shop, day: int) -> dict[str, tuple[str, str]]:
     """Everybody's segment by the champion."""
-    champion, as_of = shop.champion(day), shop.run(day).as_of
-    assert as_of is not None
-    rows = assign(segment_features(read(shop.spark, shop.lake, RFM), as_of), champion.model, champion.names)
+    run = shop.run(day)
+    champion = load_champion(tracking_of(run), staging_folder(run))
+    assert champion is not None
+    assert run.as_of is not None
+    rows = assign(segment_features(read(shop.spark, shop.lake, RFM), run.as_of), champion.model, champion.names)
     return {row.profile_id: (row.segment, champion.version) for row in rows.collect()}
 
 
@@ -206,11 +203,12 @@ def _activity(who: str, day: int, money: Decimal) -> dict[str, Any]:
     noon = _noon(day)
     times = {"first_purchase_at": noon, "last_purchase_at": noon}
     counts = {"purchases": 1, "units": Decimal(1), "revenue": money, "returned": Decimal(0)}
-    return {"identifier_id": who, "activity_on": noon.date(), **times, **counts}
+    return {**dict.fromkeys(ACTIVITY.column_names), "identifier_id": who, "activity_on": noon.date(), **times, **counts}
 
 
 def _identity(who: str, profile: str) -> dict[str, Any]:
-    return {"identifier_id": who, "profile_id": profile, "namespace": "crm_id", "component_id": profile}
+    known = {"identifier_id": who, "profile_id": profile, "namespace": "crm_id", "component_id": profile}
+    return {**dict.fromkeys(IDENTITIES.column_names), **known}
 
 
 def test_recency_frequency_and_money_are_those_of_a_recompute_on_each_day(days: dict[int, Day]) -> None:

@@ -35,7 +35,8 @@ quantile = [{"name": name, "transform": "quantile"} for name in ("recency", "fre
 features = segment_features(rfm_frame(spark, cohort_rows()), AS_OF)
 tracking = Tracking(f"sqlite:///{sys.argv[1]}/mlflow.db", "lakehouse-c360", "c360_segments")
 scratch = f"{sys.argv[1]}/scratch"
-clusters = {"k": [6], "seed": 1, "starts": 1, "finalists": 1, "resamples": 1, "methods": ["mixture"]}
+clusters = {"k": [6], "seed": 1, "starts": 1, "finalists": 1, "resamples": 1, "max_iterations": 5}
+clusters["methods"] = ["mixture"]
 config = default_config(clusters=clusters, feature_sets={"quantile": quantile})
 candidates = fit_candidates(features, config)
 chosen = choose(candidates)

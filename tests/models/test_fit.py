@@ -26,8 +26,9 @@ from tests.models.cohorts import AS_OF, cohort_rows, default_config, rfm_frame, 
 SMALL = {"k": [3, 4], "seed": 1, "starts": 2, "finalists": 1, "resamples": 1}
 EVERY_METHOD = {
     "k": [5], "seed": 1, "starts": 1, "finalists": 2, "resamples": 1, "methods": ["kmeans", "bisecting", "mixture"],
-    "smallest_share": 0,
+    "smallest_share": 0, "max_iterations": 5,
 }  # fmt: skip
+"""Bisecting takes all its iterations, a few jobs each: so few, for what is told here does not depend on them."""
 QUICK = {"k": [5], "seed": 1, "starts": 1, "resamples": 0}
 
 
@@ -45,16 +46,29 @@ def _alike(left: tuple[Candidate, ...], right: tuple[Candidate, ...]) -> bool:
     )
 
 
-def test_each_declared_k_is_a_candidate_and_the_best_silhouette_is_chosen(spark: SparkSession) -> None:
-    candidates = fit_candidates(_features(spark, cohort_rows()), default_config(clusters=SMALL))
-    assert [candidate.k for candidate in candidates] == [3, 4]
-    assert choose(candidates).silhouette == max(candidate.silhouette or -1 for candidate in candidates)
-    assert all(sum(candidate.sizes) == 600 for candidate in candidates)
+@pytest.fixture(scope="module")
+def cohorts(spark: SparkSession) -> DataFrame:
+    """All cohorts, in order and in one partition."""
+    return _features(spark, cohort_rows()).coalesce(1)
 
 
-def test_a_mixture_is_fitted_alone_before_several_are_fitted_at_once(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def small(cohorts: DataFrame) -> tuple[Candidate, ...]:
+    return fit_candidates(cohorts, default_config(clusters=SMALL))
+
+
+@pytest.fixture(scope="module")
+def quick(cohorts: DataFrame) -> Candidate:
+    return fit_candidates(cohorts, default_config(clusters=QUICK))[0]
+
+
+def test_each_declared_k_is_a_candidate_and_the_best_silhouette_is_chosen(small: tuple[Candidate, ...]) -> None:
+    assert [candidate.k for candidate in small] == [3, 4]
+    assert choose(small).silhouette == max(candidate.silhouette or -1 for candidate in small)
+    assert all(sum(candidate.sizes) == 600 for candidate in small)
+
+
+def test_a_mixture_is_fitted_alone_before_several_are_fitted_at_once(cohorts: DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     running, seen, lock = 0, list[int](), Lock()
 
     def watched(rows: DataFrame, method: str, *others: Any) -> Any:
@@ -69,28 +83,24 @@ def test_a_mixture_is_fitted_alone_before_several_are_fitted_at_once(
                 running -= 1
 
     monkeypatch.setattr("models.fit.fit_clusters", watched)
-    clusters = {"k": [3, 4, 5], "seed": 1, "starts": 1, "resamples": 0, "methods": ["mixture"], "max_iterations": 2}
-    fit_candidates(_features(spark, cohort_rows()), default_config(clusters=clusters))
-    assert len(seen) == 4
+    clusters = {"k": [2, 3], "seed": 1, "starts": 1, "resamples": 0, "methods": ["mixture"], "max_iterations": 1}
+    fit_candidates(cohorts, default_config(clusters=clusters))
+    assert len(seen) == 3
     assert seen[:2] == [1, 1]
     assert max(seen) > 1
 
 
-def test_more_starts_never_cost_more(spark: SparkSession) -> None:
-    features = _features(spark, cohort_rows())
+def test_more_starts_never_cost_more(cohorts: DataFrame) -> None:
     one, many = (
-        fit_candidates(features, default_config(clusters={"k": [6], "seed": 1, "starts": starts, "resamples": 0}))[0]
+        fit_candidates(cohorts, default_config(clusters={"k": [6], "seed": 1, "starts": starts, "resamples": 0}))[0]
         for starts in (1, 4)
     )
     assert many.cost <= one.cost
 
 
-def test_neither_order_nor_partitions_nor_ids_change_a_bit(spark: SparkSession) -> None:
-    rows = cohort_rows()
-    config = default_config(clusters=SMALL)
-    straight = _features(spark, rows).coalesce(1)
-    shuffled = _features(spark, rows[::-1]).repartition(5, "monetary").withColumn("profile_id", F.md5("profile_id"))
-    assert _alike(fit_candidates(straight, config), fit_candidates(shuffled, config))
+def test_neither_order_nor_partitions_nor_ids_change_a_bit(spark: SparkSession, small: tuple[Candidate, ...]) -> None:
+    shuffled = _features(spark, cohort_rows()[::-1]).repartition(5, "monetary").withColumn("profile_id", F.md5("profile_id"))
+    assert _alike(small, fit_candidates(shuffled, default_config(clusters=SMALL)))
 
 
 def test_training_without_customers_says_so(spark: SparkSession) -> None:
@@ -134,11 +144,11 @@ def test_a_strange_set_of_customers_is_segmented_all_the_same(
     assert score_customers(features, fit_scores(features, 5), "1").where("rfm_cell is null").count() == 0
 
 
-def test_every_method_and_feature_set_is_tried_for_every_k(spark: SparkSession) -> None:
+def test_every_method_and_feature_set_is_tried_for_every_k(cohorts: DataFrame) -> None:
     quantile = [{"name": name, "transform": "quantile", "levels": 4} for name in ("recency", "frequency", "monetary")]
     sets = {"log": [{"name": "recency"}, {"name": "frequency"}], "quantile": quantile}
     config = default_config(feature_sets=sets, clusters={**EVERY_METHOD, "k": [4, 5]})
-    candidates = fit_candidates(_features(spark, cohort_rows()), config)
+    candidates = fit_candidates(cohorts, config)
     shapes = [(one.feature_set, one.method) for one in candidates]
     assert shapes == [(of, method) for of in sets for method in ("kmeans", "bisecting", "mixture") for _ in (4, 5)]
     assert [one.k for one in candidates if one.method == "kmeans"] == [4, 5, 4, 5]
@@ -167,10 +177,10 @@ def _moved(features: DataFrame, one: PipelineModel, other: PipelineModel) -> flo
     return 1 - float(shared[rows, columns].sum() / shared.sum())
 
 
-def test_a_retraining_goes_on_from_the_champion_so_that_fewer_customers_move(spark: SparkSession) -> None:
+def test_a_retraining_goes_on_from_the_champion_so_that_fewer_customers_move(spark: SparkSession, cohorts: DataFrame) -> None:
     config = default_config(clusters={"k": [8], "seed": 1, "starts": 1, "finalists": 1, "resamples": 0})
-    before, later = _features(spark, cohort_rows()), _features(spark, cohort_rows(seed=8))
-    champion = choose(fit_candidates(before, config)).model
+    later = _features(spark, cohort_rows(seed=8))
+    champion = choose(fit_candidates(cohorts, config)).model
     other_seed = default_config(clusters={**config.clusters.model_dump(), "seed": 5})
     anew, on = choose(fit_candidates(later, other_seed)), choose(fit_candidates(later, other_seed, champion))
     assert (anew.slack, on.slack) == (None, 0.02)
@@ -192,16 +202,14 @@ def test_a_champion_whose_clusters_became_bad_is_not_gone_on_from(spark: SparkSe
     assert sorted(now.sizes) == [40, 40, 40]
 
 
-def test_with_another_number_of_clusters_training_begins_anew(spark: SparkSession) -> None:
-    features = _features(spark, cohort_rows())
-    champion = choose(fit_candidates(features, default_config(clusters=QUICK))).model
-    candidates = fit_candidates(features, default_config(clusters={**QUICK, "k": [5, 6], "finalists": 2}), champion)
+def test_with_another_number_of_clusters_training_begins_anew(cohorts: DataFrame, quick: Candidate) -> None:
+    config = default_config(clusters={**QUICK, "k": [5, 6], "finalists": 2})
+    candidates = fit_candidates(cohorts, config, champion=quick.model)
     assert [one.slack for one in candidates] == [0.02, None]
 
 
-def test_of_finalists_the_one_that_goes_on_is_preferred_within_its_slack(spark: SparkSession) -> None:
-    candidate = fit_candidates(_features(spark, cohort_rows()), default_config(clusters=QUICK))[0]
-    best, near, far = (replace(candidate, silhouette=value) for value in (0.5, 0.49, 0.48))
+def test_of_finalists_the_one_that_goes_on_is_preferred_within_its_slack(quick: Candidate) -> None:
+    best, near, far = (replace(quick, silhouette=value) for value in (0.5, 0.49, 0.48))
     assert choose([best, near, far]) is best
     assert choose([best, replace(near, slack=0.02), far]).slack == 0.02
     assert choose([best, near, replace(far, slack=0.02)]) is best
