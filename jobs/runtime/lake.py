@@ -174,7 +174,8 @@ def changed_rows(spark: SparkSession, lake: Lake, name: str, after: int, upto: i
     if lake.root is not None:
         return reader.load("/".join([lake.root, *name.split(".")]))
     # Spark Connect resolves a plan as a whole, and takes all mentions of a table's name in it to be one relation, whatever
-    # their options are: of a table and its feed it would read one twice. What a view stands for was resolved before.
+    # their options are (SPARK-58330): of a table and its feed it would read one twice. What a view stands for was resolved
+    # before.
     view = f"c360_feed_of_{name.replace('.', '_')}_{after + 1}_{upto}"
     reader.table(table_name(lake, name)).createOrReplaceTempView(view)
     return spark.table(view)
